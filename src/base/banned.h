@@ -1,0 +1,8 @@
+#ifndef KS_BASE_BANNED_H
+#define KS_BASE_BANNED_H
+
+/* Functions that this house does not use; -include'd into every file. */
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok gets alloca atoi atol
+#pragma GCC poison rand srand strncpy strncat
+
+#endif /* KS_BASE_BANNED_H */
