@@ -27,17 +27,16 @@ struct ks_source {
 
 /* What to leave out at capture, and what to accept. */
 struct ks_policy {
-    bool no_media;                   /* leave out every blob */
-    bool allow_incomplete;           /* keep a source that was cut short */
-    bool forget_source_key;          /* no `restore --original` later */
-    uint64_t attachment_bytes_max;   /* larger ones are left out */
+    bool no_media;                 /* leave out every blob */
+    bool allow_incomplete;         /* keep a source that was cut short */
+    bool forget_source_key;        /* no `restore --original` later */
+    uint64_t attachment_bytes_max; /* larger ones are left out */
 };
-#define KS_POLICY_INIT                                                         \
-    ((struct ks_policy){.attachment_bytes_max = UINT64_MAX})
+#define KS_POLICY_INIT ((struct ks_policy){.attachment_bytes_max = UINT64_MAX})
 
 struct ks_restore_options {
-    bool original;                   /* the same bytes again, or KS_E_* */
-    bool replace;                    /* the target may exist */
+    bool original;                      /* the same bytes again, or KS_E_* */
+    bool replace;                       /* the target may exist */
     const struct ks_secret *target_key; /* of the fresh container; unused, and
                                            may be NULL, with `original` */
 };

@@ -23,7 +23,7 @@ struct ks_stream;
 struct ks_stream_info {
     const char *name; /* valid as long as the reader */
     uint64_t records;
-    uint64_t bytes;   /* of the records, framing included */
+    uint64_t bytes; /* of the records, framing included */
     uint64_t chunks;
     int64_t first_ms; /* KS_TIME_NONE if no record has a time */
     int64_t last_ms;
@@ -36,9 +36,9 @@ ks_snapshot_stream_info(const struct ks_snapshot_reader *r, size_t i);
 
 /* Read a stream from its start. KS_E_NOTFOUND if there is none of that name,
  * KS_E_NOMEM. Any number may be open; each holds one chunk (<= 1 MiB). */
-KS_MUST_CHECK int ks_stream_open(struct ks_stream **out,
-                                 struct ks_snapshot_reader *r,
-                                 const char *name, struct ks_err *err);
+KS_MUST_CHECK int
+ks_stream_open(struct ks_stream **out, struct ks_snapshot_reader *r,
+               const char *name, struct ks_err *err);
 
 /*
  * The next record, borrowed until the next call. KS_END after the last.
@@ -51,15 +51,14 @@ void ks_stream_close(struct ks_stream *s);
 
 /* Read blob id[0..32) from its start; *size is its length in bytes.
  * KS_E_NOTFOUND, KS_E_CORRUPT, KS_E_NOMEM. Close with ks_reader_close(). */
-KS_MUST_CHECK int ks_blob_open(struct ks_reader **out,
-                               struct ks_snapshot_reader *r, const uint8_t *id,
-                               uint64_t *size, struct ks_err *err);
+KS_MUST_CHECK int
+ks_blob_open(struct ks_reader **out, struct ks_snapshot_reader *r,
+             const uint8_t *id, uint64_t *size, struct ks_err *err);
 
 /* The extra called `name`, borrowed as long as the reader.
  * KS_E_NOTFOUND if the snapshot has none of that name. */
-KS_MUST_CHECK int ks_snapshot_get_extra(const struct ks_snapshot_reader *r,
-                                        const char *name,
-                                        struct ks_bytes *out,
-                                        struct ks_err *err);
+KS_MUST_CHECK int
+ks_snapshot_get_extra(const struct ks_snapshot_reader *r, const char *name,
+                      struct ks_bytes *out, struct ks_err *err);
 
 #endif /* KS_VAULT_SNAPSHOT_READER_H */

@@ -1,0 +1,57 @@
+#ifndef KS_VAULT_CAPTURE_H
+#define KS_VAULT_CAPTURE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "vault/snapshot_reader.h"
+#include "vault/snapshot_writer.h"
+#include "vault/snapshots.h"
+
+struct ks_vault;
+
+/*
+ * capture: beginning, committing and abandoning a snapshot, and opening one
+ * for reading: the job's half of snapshot_writer.h and snapshot_reader.h.
+ *
+ * Floor 2.
+ */
+struct ks_capture_options {
+    const char *source;       /* connector name, "signal-v1" */
+    const char *label;        /* or NULL */
+    const char *state_folder; /* this writer's client state */
+    unsigned workers;         /* 0: ks_pool_default_workers() */
+};
+
+/* Steps W0 to W2, and the newest snapshot of the same source as parent.
+ * KS_E_BUSY when this writer is at work elsewhere. */
+KS_MUST_CHECK int
+ks_capture_begin(struct ks_snapshot_writer **out, struct ks_vault *v,
+                 const struct ks_capture_options *options, struct ks_err *err);
+
+/* Steps W3 and W4: on KS_OK the snapshot is durable and *out describes it
+ * (free with ks_snapshot_info_wipe). Frees w, also on failure. */
+KS_MUST_CHECK int
+ks_capture_commit(struct ks_snapshot_writer *w, struct ks_snapshot_info *out,
+                  struct ks_err *err);
+
+/* Give up. Free w; NULL is ok. */
+void ks_capture_abandon(struct ks_snapshot_writer *w);
+
+void ks_snapshot_info_wipe(struct ks_snapshot_info *info);
+
+/* Open a snapshot of v for reading; `info` must outlive the reader. */
+KS_MUST_CHECK int
+ks_snapshot_reader_open(struct ks_snapshot_reader **out, struct ks_vault *v,
+                        const struct ks_snapshot_info *info,
+                        struct ks_err *err);
+void ks_snapshot_reader_close(struct ks_snapshot_reader *r);
+
+/* Every blob of the snapshot, in order of first appearance. */
+KS_MUST_CHECK int
+ks_snapshot_blobs(struct ks_snapshot_reader *r,
+                  int (*each)(void *user, const uint8_t *id, uint64_t size),
+                  void *user, struct ks_err *err);
+
+#endif /* KS_VAULT_CAPTURE_H */

@@ -1,0 +1,36 @@
+#ifndef KS_VAULT_COPY_H
+#define KS_VAULT_COPY_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct ks_progress;
+struct ks_store;
+
+/*
+ * copy: a vault's objects into another store, as they are: the same vault,
+ * the same keys, sealed throughout.
+ *
+ * Floor 2. Needs no key. Order: packs, index, header, slots, notes, writers,
+ * then snapshots, with a sync before the snapshots and one after, so that an
+ * interrupted copy is a vault without the missing snapshots and the
+ * next copy goes on from there. What the target has already is not sent again.
+ */
+struct ks_copy_result {
+    uint64_t objects;       /* copied now */
+    uint64_t objects_there; /* already there */
+    uint64_t bytes;         /* copied now */
+};
+
+/*
+ * `to` is empty or holds the same vault (KS_E_USAGE if another). Every object
+ * is checked against its name while it is copied: KS_E_CORRUPT names
+ * the first that is damaged; it is not copied, the others are, and the
+ * copy then fails so.
+ */
+KS_MUST_CHECK int ks_vault_copy(struct ks_store *from, struct ks_store *to,
+                                const struct ks_progress *progress,
+                                struct ks_copy_result *out, struct ks_err *err);
+
+#endif /* KS_VAULT_COPY_H */
