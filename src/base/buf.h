@@ -41,8 +41,8 @@ KS_MUST_CHECK int
 ks_buf_u64le(struct ks_buf *buf, uint64_t v, struct ks_err *err);
 KS_MUST_CHECK int
 ks_buf_varint(struct ks_buf *buf, uint64_t v, struct ks_err *err);
-KS_MUST_CHECK int ks_buf_zeros(struct ks_buf *buf, size_t n,
-                               struct ks_err *err);
+KS_MUST_CHECK int
+ks_buf_zeros(struct ks_buf *buf, size_t n, struct ks_err *err);
 
 /* Forget the content, keep the memory. */
 void ks_buf_reset(struct ks_buf *buf);

@@ -17,8 +17,8 @@
 
 /* Read all of path, at most max bytes (KS_E_LIMIT beyond), appended to out.
  * Fails with KS_E_NOTFOUND, KS_E_USAGE, KS_E_LIMIT, KS_E_IO, KS_E_NOMEM. */
-KS_MUST_CHECK int ks_file_read(const char *path, size_t max,
-                               struct ks_buf *out, struct ks_err *err);
+KS_MUST_CHECK int ks_file_read(const char *path, size_t max, struct ks_buf *out,
+                               struct ks_err *err);
 
 /* Write data[0..len) to fd. `path` is for messages only. */
 KS_MUST_CHECK int ks_fd_write(int fd, const void *data, size_t len,
@@ -42,9 +42,9 @@ struct ks_outfile;
  * mode: permission bits, e.g. 0600. replace: whether an existing regular file
  * may be replaced; if not, its existence is KS_E_EXISTS, now and at commit.
  */
-KS_MUST_CHECK int ks_outfile_open(struct ks_outfile **out, const char *path,
-                                  unsigned mode, bool replace,
-                                  struct ks_err *err);
+KS_MUST_CHECK int
+ks_outfile_open(struct ks_outfile **out, const char *path, unsigned mode,
+                bool replace, struct ks_err *err);
 
 /* Append data[0..len); buffered (256 KiB). Fails with KS_E_FULL, KS_E_IO. */
 KS_MUST_CHECK int ks_outfile_write(struct ks_outfile *f, const void *data,

@@ -19,8 +19,8 @@ struct ks_progress {
 
 /* Report done of total (0: unknown) in `phase` ("read", "verify", "write").
  * KS_OK, or KS_E_CANCELLED. */
-KS_MUST_CHECK int ks_progress_step(const struct ks_progress *p,
-                                   const char *phase, uint64_t done,
-                                   uint64_t total, struct ks_err *err);
+KS_MUST_CHECK int
+ks_progress_step(const struct ks_progress *p, const char *phase, uint64_t done,
+                 uint64_t total, struct ks_err *err);
 
 #endif /* KS_BASE_PROGRESS_H */

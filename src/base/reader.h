@@ -40,8 +40,7 @@ KS_MUST_CHECK int ks_reader_fill(struct ks_reader *r, void *buf, size_t cap,
 void ks_reader_close(struct ks_reader *r);
 
 /* A reader over data[0..len), which must outlive it. KS_E_NOMEM. */
-KS_MUST_CHECK int ks_reader_open_bytes(struct ks_reader **out,
-                                       const void *data, size_t len,
-                                       struct ks_err *err);
+KS_MUST_CHECK int ks_reader_open_bytes(struct ks_reader **out, const void *data,
+                                       size_t len, struct ks_err *err);
 
 #endif /* KS_BASE_READER_H */

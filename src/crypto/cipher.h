@@ -30,8 +30,8 @@ ks_ctr_open(struct ks_ctr **out, const uint8_t *key, struct ks_err *err);
 void ks_ctr_start(struct ks_ctr *ctr, const uint8_t *iv);
 
 /* out[0..len) = in[0..len) xor the next keystream. out == in is fine. */
-void ks_ctr_apply(struct ks_ctr *ctr, uint8_t *out, const uint8_t *in,
-                  size_t len);
+void
+ks_ctr_apply(struct ks_ctr *ctr, uint8_t *out, const uint8_t *in, size_t len);
 
 /* Wipe and free. NULL is ok. */
 void ks_ctr_close(struct ks_ctr *ctr);
@@ -42,8 +42,7 @@ struct ks_fingerprinter;
 
 /* Under key[0..32). KS_E_NOMEM. */
 KS_MUST_CHECK int ks_fingerprinter_open(struct ks_fingerprinter **out,
-                                        const uint8_t *key,
-                                        struct ks_err *err);
+                                        const uint8_t *key, struct ks_err *err);
 
 /* The fingerprint of data[0..len) into out[0..16); len may be 0. */
 void ks_fingerprint(struct ks_fingerprinter *f, uint8_t *out, const void *data,

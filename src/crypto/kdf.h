@@ -13,8 +13,8 @@
  * parameters come from a file that anyone may have written.
  */
 
-#define KS_ARGON2_MEM_MIN    ((uint32_t)8)         /* KiB */
-#define KS_ARGON2_MEM_MAX    ((uint32_t)1 << 20)   /* KiB: 1 GiB */
+#define KS_ARGON2_MEM_MIN    ((uint32_t)8)       /* KiB */
+#define KS_ARGON2_MEM_MAX    ((uint32_t)1 << 20) /* KiB: 1 GiB */
 #define KS_ARGON2_PASSES_MAX ((uint32_t)16)
 #define KS_ARGON2_SALT_SIZE  ((size_t)16)
 
@@ -26,8 +26,8 @@ struct ks_argon2 {
 
 /* out[0..32) from pass[0..pass_len), 0 <= pass_len. KS_E_LIMIT for parameters
  * out of bounds, KS_E_NOMEM when the memory cannot be had. */
-KS_MUST_CHECK int ks_argon2_run(uint8_t *out, const struct ks_argon2 *params,
-                                const void *pass, size_t pass_len,
-                                struct ks_err *err);
+KS_MUST_CHECK int
+ks_argon2_run(uint8_t *out, const struct ks_argon2 *params, const void *pass,
+              size_t pass_len, struct ks_err *err);
 
 #endif /* KS_CRYPTO_KDF_H */

@@ -82,9 +82,9 @@ struct ks_seal_in {
     enum ks_suite suite;
     struct ks_seal_binding binding;
 };
-KS_MUST_CHECK int ks_seal(uint8_t *object, size_t plain_len,
-                          const struct ks_seal_in *in, uint8_t *id,
-                          struct ks_err *err);
+KS_MUST_CHECK int
+ks_seal(uint8_t *object, size_t plain_len, const struct ks_seal_in *in,
+        uint8_t *id, struct ks_err *err);
 
 /*
  * What a header says of itself, unproven. KS_E_FORMAT if it is not one of
@@ -96,9 +96,9 @@ struct ks_seal_header {
     uint8_t epoch_id[8];
     uint8_t commitment_prefix[8];
 };
-KS_MUST_CHECK int ks_seal_parse_header(struct ks_seal_header *out,
-                                       const uint8_t *header,
-                                       struct ks_err *err);
+KS_MUST_CHECK int
+ks_seal_parse_header(struct ks_seal_header *out, const uint8_t *header,
+                     struct ks_err *err);
 
 /* opener: the derived key of one sealed object, to read segments by number. */
 struct ks_opener;
@@ -108,20 +108,20 @@ struct ks_opener;
  * match (another key, kind or vault, or a damaged header: the caller knows
  * which it can be), KS_E_FORMAT, KS_E_UNSUPPORTED, KS_E_NOMEM.
  */
-KS_MUST_CHECK int ks_opener_open(struct ks_opener **out, const uint8_t *header,
-                                 const uint8_t *key,
-                                 const struct ks_seal_binding *binding,
-                                 struct ks_err *err);
+KS_MUST_CHECK int
+ks_opener_open(struct ks_opener **out, const uint8_t *header,
+               const uint8_t *key, const struct ks_seal_binding *binding,
+               struct ks_err *err);
 
 /*
  * Open segment `index`: sealed[0..len), tag included, into plain[0..len-16);
  * plain == sealed is fine. `last`: whether it is the object's last segment.
  * KS_E_CORRUPT if the tag does not match; plain is then wiped.
  */
-KS_MUST_CHECK int ks_opener_segment(struct ks_opener *o, uint64_t index,
-                                    bool last, uint8_t *plain,
-                                    const uint8_t *sealed, size_t len,
-                                    struct ks_err *err);
+KS_MUST_CHECK int
+ks_opener_segment(struct ks_opener *o, uint64_t index, bool last,
+                  uint8_t *plain, const uint8_t *sealed, size_t len,
+                  struct ks_err *err);
 
 /* Wipe and free. NULL is ok. */
 void ks_opener_close(struct ks_opener *o);

@@ -71,12 +71,12 @@ struct ks_store {
 
 /* The verbs; each checks its arguments once for all stores. A name or length
  * out of range is KS_E_USAGE / KS_E_LIMIT. */
-KS_MUST_CHECK int ks_store_put(struct ks_store *s, const char *name,
-                               const void *data, size_t len,
-                               struct ks_err *err);
-KS_MUST_CHECK int ks_store_get(struct ks_store *s, const char *name,
-                               uint64_t offset, void *data, size_t len,
-                               size_t *got, struct ks_err *err);
+KS_MUST_CHECK int
+ks_store_put(struct ks_store *s, const char *name, const void *data, size_t len,
+             struct ks_err *err);
+KS_MUST_CHECK int
+ks_store_get(struct ks_store *s, const char *name, uint64_t offset, void *data,
+             size_t len, size_t *got, struct ks_err *err);
 KS_MUST_CHECK int ks_store_stat(struct ks_store *s, const char *name,
                                 uint64_t *size, struct ks_err *err);
 /* Like stat, with absence as an answer: *found. */
@@ -86,8 +86,8 @@ KS_MUST_CHECK int
 ks_store_list(struct ks_store *s, const char *folder,
               int (*each)(void *user, const char *name, uint64_t size),
               void *user, struct ks_err *err);
-KS_MUST_CHECK int ks_store_remove(struct ks_store *s, const char *name,
-                                  struct ks_err *err);
+KS_MUST_CHECK int
+ks_store_remove(struct ks_store *s, const char *name, struct ks_err *err);
 KS_MUST_CHECK int ks_store_sync(struct ks_store *s, struct ks_err *err);
 /* NULL is ok. */
 void ks_store_close(struct ks_store *s);
@@ -114,17 +114,17 @@ struct ks_store_options {
  * (a file open for writing elsewhere), KS_E_USAGE (a folder where a file
  * is expected and the reverse), KS_E_IO.
  */
-KS_MUST_CHECK int ks_store_open(struct ks_store **out, const char *where,
-                                const struct ks_store_options *options,
-                                struct ks_err *err);
-KS_MUST_CHECK int ks_store_open_memory(struct ks_store **out,
-                                       struct ks_err *err);
+KS_MUST_CHECK int
+ks_store_open(struct ks_store **out, const char *where,
+              const struct ks_store_options *options, struct ks_err *err);
+KS_MUST_CHECK int
+ks_store_open_memory(struct ks_store **out, struct ks_err *err);
 KS_MUST_CHECK int ks_store_open_folder(struct ks_store **out, const char *path,
                                        const struct ks_store_options *options,
                                        struct ks_err *err);
-KS_MUST_CHECK int ks_store_open_file(struct ks_store **out, const char *path,
-                                     const struct ks_store_options *options,
-                                     struct ks_err *err);
+KS_MUST_CHECK int
+ks_store_open_file(struct ks_store **out, const char *path,
+                   const struct ks_store_options *options, struct ks_err *err);
 
 /*
  * What only the file store has: read every byte of the archive file against
@@ -133,10 +133,10 @@ KS_MUST_CHECK int ks_store_open_file(struct ks_store **out, const char *path,
  * bytes beyond the newest commit. Answers KS_OK though damage was found; for
  * other kinds of store it does nothing. KS_E_IO.
  */
-KS_MUST_CHECK int ks_store_check(struct ks_store *s,
-                                 void (*found)(void *user, uint64_t offset,
-                                               uint64_t len, const char *what),
-                                 void *user, uint64_t *trailing,
-                                 struct ks_err *err);
+KS_MUST_CHECK int
+ks_store_check(struct ks_store *s,
+               void (*found)(void *user, uint64_t offset, uint64_t len,
+                             const char *what),
+               void *user, uint64_t *trailing, struct ks_err *err);
 
 #endif /* KS_STORE_STORE_H */
