@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#undef alloca
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok gets alloca atoi atol
 #pragma GCC poison rand srand strncpy strncat
 
