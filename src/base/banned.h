@@ -13,6 +13,8 @@
 
 #undef alloca
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok gets alloca atoi atol
-#pragma GCC poison rand srand strncpy strncat
+#pragma GCC poison srand strncpy strncat
+/* OpenSSL names its parameters `rand`, so only a call of it is refused. */
+#define rand() use_ks_random_instead_of_rand
 
 #endif /* KS_BASE_BANNED_H */
