@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 
 /*
@@ -114,14 +115,14 @@ ks_opener_open(struct ks_opener **out, const uint8_t *header,
                struct ks_err *err);
 
 /*
- * Open segment `index`: sealed[0..len), tag included, into plain[0..len-16);
- * plain == sealed is fine. `last`: whether it is the object's last segment.
+ * Open segment `index`: all of `sealed`, tag included, into
+ * plain[0..sealed.len - 16); plain == sealed.ptr is fine. `last`: whether it
+ * is the object's last segment.
  * KS_E_CORRUPT if the tag does not match; plain is then wiped.
  */
 KS_MUST_CHECK int
 ks_opener_segment(struct ks_opener *o, uint64_t index, bool last,
-                  uint8_t *plain, const uint8_t *sealed, size_t len,
-                  struct ks_err *err);
+                  uint8_t *plain, struct ks_bytes sealed, struct ks_err *err);
 
 /* Wipe and free. NULL is ok. */
 void ks_opener_close(struct ks_opener *o);
