@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Every check of the code that is not a test: format, clang-tidy, floors,
+# circles and sizes, headers, JSON schemas, shell scripts.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=tools/step.sh
+. tools/step.sh
+
+mapfile -t c_files < <(find src include tests fuzz bench \
+    -name '*.[ch]' 2>/dev/null | LC_ALL=C sort)
+mapfile -t c_sources < <(printf '%s\n' "${c_files[@]}" | grep '\.c$')
+mapfile -t scripts < <(grep -rlE '^#!.*(ba)?sh$|^# shellcheck shell=' \
+    .ci tools tests bench --include='*.sh' --include=run 2>/dev/null |
+    LC_ALL=C sort)
+
+# clang-tidy wants the flags that each file is compiled with: Meson writes
+# them down when it configures the clang build.
+tidy() {
+    tools/configure.sh build-clang clang --werror || return 1
+    printf '%s\0' "${c_sources[@]}" |
+        xargs -0 -n 1 -P "$(nproc)" tools/tidy-one.sh build-clang
+}
+
+[ ${#c_sources[@]} -gt 0 ] || {
+    printf 'lint: no C files found\n' >&2
+    exit 1
+}
+step 'format (clang-format 14)' \
+    clang-format-14 --dry-run -Werror "${c_files[@]}"
+step 'floors, circles, sizes' /usr/bin/python3 tools/layers.py
+step 'JSON schemas' /usr/bin/python3 tools/schemas.py doc/schema
+step 'shell scripts (shellcheck)' shellcheck -x "${scripts[@]}"
+step 'clang-tidy 14' tidy
+
+[ $failures -eq 0 ]
