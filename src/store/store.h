@@ -63,10 +63,18 @@ struct ks_store_ops {
 
     /* Free; what was not synced may be lost. */
     void (*close)(struct ks_store *s);
+
+    /* See ks_store_check(); NULL for a store that has nothing to check. */
+    int (*check)(struct ks_store *s,
+                 void (*found)(void *user, uint64_t offset, uint64_t len,
+                               const char *what),
+                 void *user, uint64_t *trailing, struct ks_err *err);
 };
 
+/* The first member of every store. */
 struct ks_store {
-    const struct ks_store_ops *ops; /* first member of every store */
+    const struct ks_store_ops *ops;
+    bool read_only; /* put, remove and sync are KS_E_USAGE */
 };
 
 /* The verbs; each checks its arguments once for all stores. A name or length
