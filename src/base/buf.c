@@ -12,10 +12,10 @@
 
 #include "base/cursor.h"
 
-#define CAP_MIN ((size_t)64)
+#define BUF_CAP_MIN ((size_t)64)
 
 static void
-check(const struct ks_buf *buf)
+check_buf(const struct ks_buf *buf)
 {
     assert(buf->len <= buf->cap);
     assert(buf->cap <= buf->max);
@@ -38,8 +38,8 @@ grown_cap(const struct ks_buf *buf, size_t need)
 
     if (cap < need)
         cap = need;
-    if (cap < CAP_MIN)
-        cap = CAP_MIN;
+    if (cap < BUF_CAP_MIN)
+        cap = BUF_CAP_MIN;
     return cap < buf->max ? cap : buf->max;
 }
 
@@ -49,7 +49,7 @@ ks_buf_reserve(struct ks_buf *buf, size_t more, struct ks_err *err)
     uint8_t *data;
     size_t cap;
 
-    check(buf);
+    check_buf(buf);
     if (more > buf->max - buf->len) {
         return ks_fail(err, KS_E_LIMIT, 0,
                        "more than the %zu bytes that fit here", buf->max);
@@ -68,7 +68,7 @@ ks_buf_reserve(struct ks_buf *buf, size_t more, struct ks_err *err)
     }
     buf->data = data;
     buf->cap = cap;
-    check(buf);
+    check_buf(buf);
     return KS_OK;
 }
 
@@ -143,14 +143,14 @@ ks_buf_zeros(struct ks_buf *buf, size_t n, struct ks_err *err)
 void
 ks_buf_reset(struct ks_buf *buf)
 {
-    check(buf);
+    check_buf(buf);
     buf->len = 0;
 }
 
 void
 ks_buf_wipe(struct ks_buf *buf)
 {
-    check(buf);
+    check_buf(buf);
     if (buf->data != NULL)
         explicit_bzero(buf->data, buf->cap); /* not len: reset leaves bytes */
     free(buf->data);

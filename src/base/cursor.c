@@ -1,9 +1,9 @@
 /*
  * cursor: getters that look before they move.
  *
- * Every getter ends in take(), the one place that compares what is asked for
- * with what is left. Getters of more than one step work on a copy and put it
- * back only when all steps succeeded.
+ * Every getter ends in take_next(), the one place that compares what is asked
+ * for with what is left. Getters of more than one step work on a copy and put
+ * it back only when all steps succeeded.
  *
  * A varint is base 128, least significant group first; bit 7 of a byte says
  * that another follows (Protocol Buffers, "Encoding", base 128 varints):
@@ -19,7 +19,7 @@
 
 /* Borrow the next len bytes and move past them. */
 static bool
-take(struct ks_cursor *c, size_t len, const uint8_t **out)
+take_next(struct ks_cursor *c, size_t len, const uint8_t **out)
 {
     assert(c->ptr != NULL || c->left == 0);
 
@@ -37,7 +37,7 @@ ks_cursor_u8(struct ks_cursor *c, uint8_t *out)
 {
     const uint8_t *p;
 
-    if (!take(c, 1, &p))
+    if (!take_next(c, 1, &p))
         return false;
     *out = p[0];
     return true;
@@ -48,7 +48,7 @@ ks_cursor_u16le(struct ks_cursor *c, uint16_t *out)
 {
     const uint8_t *p;
 
-    if (!take(c, 2, &p))
+    if (!take_next(c, 2, &p))
         return false;
     *out = ks_get_u16le(p);
     return true;
@@ -59,7 +59,7 @@ ks_cursor_u32le(struct ks_cursor *c, uint32_t *out)
 {
     const uint8_t *p;
 
-    if (!take(c, 4, &p))
+    if (!take_next(c, 4, &p))
         return false;
     *out = ks_get_u32le(p);
     return true;
@@ -70,7 +70,7 @@ ks_cursor_u64le(struct ks_cursor *c, uint64_t *out)
 {
     const uint8_t *p;
 
-    if (!take(c, 8, &p))
+    if (!take_next(c, 8, &p))
         return false;
     *out = ks_get_u64le(p);
     return true;
@@ -104,7 +104,7 @@ ks_cursor_bytes(struct ks_cursor *c, size_t len, struct ks_bytes *out)
 {
     const uint8_t *p;
 
-    if (!take(c, len, &p))
+    if (!take_next(c, len, &p))
         return false;
     *out = (struct ks_bytes){.ptr = p, .len = len};
     return true;
@@ -115,7 +115,7 @@ ks_cursor_copy(struct ks_cursor *c, void *out, size_t len)
 {
     const uint8_t *p;
 
-    if (!take(c, len, &p))
+    if (!take_next(c, len, &p))
         return false;
     if (len > 0)
         memcpy(out, p, len);

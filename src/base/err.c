@@ -84,19 +84,21 @@ make_harmless(char *msg, size_t cap)
 
 /* Append ": " and text to a message, as much as fits. */
 static void
-append(struct ks_err *err, const char *text)
+append_text(struct ks_err *err, const char *text)
 {
     size_t used = strlen(err->msg);
 
     (void)snprintf(err->msg + used, sizeof(err->msg) - used, ": %s", text);
 }
 
-static void record(struct ks_err *err, int code, int sys, const char *fmt,
-                   va_list ap) __attribute__((format(printf, 4, 0)));
+static void
+record_failure(struct ks_err *err, int code, int sys, const char *fmt,
+               va_list ap) __attribute__((format(printf, 4, 0)));
 
 /* Fill *err for the first time. */
 static void
-record(struct ks_err *err, int code, int sys, const char *fmt, va_list ap)
+record_failure(struct ks_err *err, int code, int sys, const char *fmt,
+               va_list ap)
 {
     char text[128];
 
@@ -109,7 +111,7 @@ record(struct ks_err *err, int code, int sys, const char *fmt, va_list ap)
                  sys == EMFILE || sys == ENFILE;
     (void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
     if (sys != 0)
-        append(err, strerror_r(sys, text, sizeof(text)));
+        append_text(err, strerror_r(sys, text, sizeof(text)));
     make_harmless(err->msg, sizeof(err->msg));
 }
 
@@ -119,7 +121,7 @@ ks_fail(struct ks_err *err, int code, int sys, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    record(err, code, sys, fmt, ap);
+    record_failure(err, code, sys, fmt, ap);
     va_end(ap);
     return code;
 }
@@ -153,7 +155,7 @@ ks_fail_sys(struct ks_err *err, int sys, const char *fmt, ...)
     assert(sys != 0);
 
     va_start(ap, fmt);
-    record(err, code, sys, fmt, ap);
+    record_failure(err, code, sys, fmt, ap);
     va_end(ap);
     return code;
 }
@@ -170,7 +172,7 @@ ks_context(struct ks_err *err, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
     va_end(ap);
-    append(err, inner);
+    append_text(err, inner);
     make_harmless(err->msg, sizeof(err->msg));
     return err->code;
 }
