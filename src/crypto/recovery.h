@@ -40,11 +40,12 @@ void ks_recovery_text(char *out, const uint8_t *key);
 /*
  * Read text[0..len) back into key[0..30).
  *
- * KS_E_FORMAT says which group is wrong ("group 5 of 16 is mistyped"), that
- * two groups are swapped ("groups 3 and 9 are swapped"), or how
- * many characters are missing or too many; with more than half of the groups
- * failing it says that this may be Signal's recovery key instead. The message
- * quotes at most the wrong groups' places, never their characters.
+ * KS_E_FORMAT says which groups are wrong ("group 5 of 16 is mistyped"), that
+ * two groups are swapped ("groups 3 and 9 are swapped"), or how many
+ * characters are missing or too many, and if those are few, where to look
+ * first; with more than half of the groups failing it says that this may be
+ * Signal's recovery key instead. The message quotes at most the wrong groups'
+ * places, never their characters.
  */
 KS_MUST_CHECK int ks_recovery_parse(uint8_t *key, const char *text, size_t len,
                                     struct ks_err *err);
