@@ -28,7 +28,7 @@ static struct {
     enum mode mode;
     long left;        /* calls that still pass before the fault */
     int why;          /* errno, or 0 for the usual one of the call */
-    const char *only; /* count only calls of this name; NULL counts all */
+    const char *only; /* count only calls of these names; NULL counts all */
 } plan;
 
 static char *log_text;
@@ -37,6 +37,24 @@ static size_t log_cap;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void *__real_realloc(void *p, size_t n);
+
+/* How often `word` is among the words of text. */
+static size_t
+count_word(const char *text, const char *word)
+{
+    size_t len = strlen(word);
+    size_t count = 0;
+
+    while (*text != '\0') {
+        size_t n = strcspn(text, " ");
+
+        if (n == len && memcmp(text, word, len) == 0)
+            count++;
+        text += n;
+        text += strspn(text, " ");
+    }
+    return count;
+}
 
 static void
 arm(enum mode mode, const char *only, long n, int why)
@@ -68,15 +86,15 @@ fault_arm_errno(long n, int why)
 }
 
 void
-fault_arm_call(const char *call, long n, int why)
+fault_arm_call(const char *calls, long n, int why)
 {
-    arm(MODE_FAIL, call, n, why);
+    arm(MODE_FAIL, calls, n, why);
 }
 
 void
-fault_arm_lasting(const char *call, long n, int why)
+fault_arm_lasting(const char *calls, long n, int why)
 {
-    arm(MODE_FAIL_ON, call, n, why);
+    arm(MODE_FAIL_ON, calls, n, why);
 }
 
 void
@@ -106,19 +124,7 @@ fault_log(void)
 size_t
 fault_count(const char *call)
 {
-    size_t len = strlen(call);
-    size_t count = 0;
-    const char *at = fault_log();
-
-    while (*at != '\0') {
-        size_t word = strcspn(at, " ");
-
-        if (word == len && memcmp(at, call, len) == 0)
-            count++;
-        at += word;
-        at += strspn(at, " ");
-    }
-    return count;
+    return count_word(fault_log(), call);
 }
 
 size_t
@@ -161,7 +167,7 @@ reached(const char *call, size_t size)
     if (!plan.armed)
         return false;
     log_call(call);
-    if (plan.only != NULL && strcmp(plan.only, call) != 0)
+    if (plan.only != NULL && count_word(plan.only, call) == 0)
         return false;
     if (plan.mode == MODE_SHORT && size < 2)
         return false;

@@ -41,11 +41,12 @@ void fault_arm(long n);
 /* The same with errno `why`; memory calls still say ENOMEM. */
 void fault_arm_errno(long n, int why);
 
-/* The n-th call named `call` fails with `why`; 0 is its usual errno. */
-void fault_arm_call(const char *call, long n, int why);
+/* The n-th of the calls named in `calls`, which are separated by one space,
+ * fails with `why`; 0 is its usual errno. `calls` must live until disarm. */
+void fault_arm_call(const char *calls, long n, int why);
 
-/* The same, and every later call of that name too: a disk stays full. */
-void fault_arm_lasting(const char *call, long n, int why);
+/* The same, and every later one of them too: a full disk stays full. */
+void fault_arm_lasting(const char *calls, long n, int why);
 
 /* The n-th read, write, pread or pwrite of 2 bytes or more moves only half of
  * them, which is no failure. */
