@@ -21,6 +21,7 @@ enum ks_object_kind {
     KS_OBJ_MARK = 7,
     KS_OBJ_ACK = 8,
     KS_OBJ_STATE = 9, /* client state, never in a store */
+    KS_OBJ_SLOT = 10, /* the keyring within a slot, never by itself */
 };
 
 /* Folders of a store. */

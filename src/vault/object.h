@@ -17,9 +17,9 @@ struct ks_store;
  *
  * Floor 2. Plaintext = u32le content length ‖ content ‖ zeros up to the
  * padded length (ks_padded): 4 KiB below that, Padmé above, so that sizes
- * tell little. Control objects (notes, writers, retired, marks, acks, state)
- * are sealed under the control key with epoch id zero, the rest under the
- * current epoch.
+ * tell little. Control objects (notes, writers, retired, marks, acks) are
+ * sealed under the control key with epoch id zero, client state likewise under
+ * HKDF of that key with KS_CTX_STATE, the rest under the current epoch.
  */
 #define KS_OBJECT_CONTENT_MAX ((size_t)48 << 20)
 
@@ -49,8 +49,8 @@ ks_object_unseal(const struct ks_object_context *cx, enum ks_object_kind kind,
                  struct ks_err *err);
 
 /* Read the object `name` whole and open it. Also KS_E_NOTFOUND, KS_E_IO.
- * Snapshots, notes and marks are named by their bytes (crypto/seal.h):
- * another name is KS_E_CORRUPT. */
+ * Snapshots, notes, marks, packs and indexes are named by their bytes
+ * (crypto/seal.h): another name is KS_E_CORRUPT. */
 KS_MUST_CHECK int
 ks_object_get(const struct ks_object_context *cx, enum ks_object_kind kind,
               const char *name, struct ks_buf *content, struct ks_err *err);
