@@ -119,8 +119,8 @@ own_file() {
     size=$(stat -c %s "$SOURCE")
     free=$(df --output=avail -B1 . | tail -n 1)
     if [ $losses = yes ]; then
-        say 'Something in that file was damaged; all that is whole is kept, and' \
-            'the list above says what is not. The file itself cannot come back' \
+        say 'Something in that file was damaged. What is whole is kept; the' \
+            'list above says what is not. The file itself cannot come back' \
             'byte for byte: keep it.'
     elif [ "$free" -gt $((size + (64 << 20))) ]; then
         work=$(mktemp -d ./keepsay-demo.XXXXXX) ||
