@@ -13,10 +13,13 @@ build() {
     tools/configure.sh "$@" --werror && ninja --quiet -C "$1"
 }
 
-# run_tests NAME DIR: Meson prints a line a test, and a failed test's output.
+# run_tests NAME DIR [MESON TEST OPTION...]: Meson prints a line a test, and
+# what a failed test printed.
 run_tests() {
-    printf '\nTests, %s:\n' "$1"
-    if ! meson test -C "$2" --no-rebuild --print-errorlogs; then
+    local name=$1 dir=$2
+    shift 2
+    printf '\nTests, %s:\n' "$name"
+    if ! meson test -C "$dir" --no-rebuild --print-errorlogs "$@"; then
         failures=$((failures + 1))
     fi
 }
@@ -35,6 +38,6 @@ step 'build with clang' build build-clang clang
 before=$failures
 step 'build with sanitizers' build build-san clang \
     -Db_sanitize=address,undefined -Db_lundef=false
-[ $failures -ne $before ] || run_tests 'sanitizers' build-san
+[ $failures -ne $before ] || run_tests sanitizers build-san --no-suite tools
 
 [ $failures -eq 0 ]
