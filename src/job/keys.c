@@ -1,0 +1,186 @@
+/*
+ * keys: what is more than one call of the vault's.
+ */
+#include "job/keys.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "crypto/recovery.h"
+#include "crypto/secret.h"
+#include "job/session.h"
+#include "store/store.h"
+#include "vault/vault.h"
+
+#define SLOT_DIGITS_MIN ((size_t)4) /* of an id, to name a slot */
+
+static int
+make_vault(struct ks_vault **out, struct ks_store *store,
+           const struct ks_init_job *job, struct ks_err *err)
+{
+    struct ks_vault *v = NULL;
+    uint8_t slot[KS_ID_SIZE];
+    int rc =
+        ks_vault_create(&v, store, &job->unlocks[0], &job->slot_options, err);
+
+    if (rc != KS_OK) {
+        ks_store_close(store);
+        return rc;
+    }
+    for (size_t i = 1; rc == KS_OK && i < job->unlock_count; i++)
+        rc = ks_vault_slot_add(v, &job->unlocks[i], &job->slot_options, slot,
+                               err);
+    if (rc != KS_OK) {
+        ks_vault_close(v);
+        return rc;
+    }
+    *out = v;
+    return KS_OK;
+}
+
+/* An archive file that we began and could not finish is of no use. */
+static void
+drop_begun_archive(const char *where)
+{
+    struct stat st;
+
+    if (stat(where, &st) == 0 && S_ISREG(st.st_mode))
+        (void)unlink(where);
+}
+
+int
+ks_job_init(uint8_t *vault_id, const struct ks_init_job *job,
+            struct ks_err *err)
+{
+    struct ks_store_options options = {.mode = KS_STORE_CREATE};
+    struct ks_store *store = NULL;
+    struct ks_vault *v = NULL;
+    int rc;
+
+    assert(job->unlock_count >= 1 && job->unlock_count <= KS_INIT_UNLOCKS_MAX);
+
+    rc = ks_store_open(&store, job->where, &options, err);
+    if (rc != KS_OK)
+        return rc;
+    rc = make_vault(&v, store, job, err);
+    if (rc != KS_OK) {
+        drop_begun_archive(job->where);
+        return ks_context(err, "%s", job->where);
+    }
+    memcpy(vault_id, ks_vault_id(v), KS_ID_SIZE);
+    ks_vault_close(v);
+    return KS_OK;
+}
+
+int
+ks_recovery_key_new(struct ks_secret **out, struct ks_err *err)
+{
+    struct ks_secret *key = NULL;
+
+    if (ks_secret_new(&key, KS_RECOVERY_BYTES, err) != KS_OK)
+        return err->code;
+    ks_random(key->data, key->len);
+    *out = key;
+    return KS_OK;
+}
+
+int
+ks_recovery_key_write(const char *path, const struct ks_secret *key,
+                      struct ks_err *err)
+{
+    struct ks_outfile *file = NULL;
+    char text[KS_RECOVERY_TEXT_SIZE];
+    int rc;
+
+    assert(key->len == KS_RECOVERY_BYTES);
+
+    ks_recovery_text(text, key->data);
+    rc = ks_outfile_open(&file, path, 0600, false, err);
+    if (rc == KS_OK)
+        rc = ks_outfile_write(file, text, strlen(text), err);
+    if (rc == KS_OK)
+        rc = ks_outfile_write(file, "\n", 1, err);
+    if (rc == KS_OK)
+        rc = ks_outfile_commit(file, err);
+    ks_outfile_close(file);
+    ks_wipe(text, sizeof(text));
+    return rc;
+}
+
+struct slot_search {
+    const char *text;
+    size_t len;
+    size_t matches;
+    struct ks_slot_info found;
+};
+
+static int
+match_slot(void *user, const struct ks_slot_info *slot)
+{
+    struct slot_search *search = user;
+    char hex[2 * sizeof(slot->id) + 1];
+
+    ks_hex_encode(hex, slot->id, sizeof(slot->id));
+    if (strncmp(hex, search->text, search->len) == 0) {
+        search->found = *slot;
+        search->matches++;
+    }
+    return KS_OK;
+}
+
+int
+ks_slot_find(struct ks_slot_info *out, struct ks_session *s, const char *text,
+             struct ks_err *err)
+{
+    struct slot_search search = {.text = text, .len = strlen(text)};
+
+    if (search.len < SLOT_DIGITS_MIN ||
+        strspn(text, "0123456789abcdef") != search.len) {
+        return ks_fail(err, KS_E_USAGE, 0,
+                       "a slot is named by at least %zu of the first digits "
+                       "of its id, as `keepsay key slots` shows them",
+                       SLOT_DIGITS_MIN);
+    }
+    if (ks_vault_slots(ks_session_vault(s), match_slot, &search, err) != KS_OK)
+        return err->code;
+    if (search.matches == 0)
+        return ks_fail(err, KS_E_NOTFOUND, 0, "no slot begins with %s", text);
+    if (search.matches > 1) {
+        return ks_fail(err, KS_E_USAGE, 0,
+                       "%zu slots begin with %s: give more digits",
+                       search.matches, text);
+    }
+    *out = search.found;
+    return KS_OK;
+}
+
+struct slot_tally {
+    enum ks_slot_kind kind;
+    size_t count;
+};
+
+static int
+tally_slot(void *user, const struct ks_slot_info *slot)
+{
+    struct slot_tally *tally = user;
+
+    if (slot->kind == tally->kind)
+        tally->count++;
+    return KS_OK;
+}
+
+int
+ks_slot_count(size_t *out, struct ks_session *s, enum ks_slot_kind kind,
+              struct ks_err *err)
+{
+    struct slot_tally tally = {.kind = kind};
+
+    if (ks_vault_slots(ks_session_vault(s), tally_slot, &tally, err) != KS_OK)
+        return err->code;
+    *out = tally.count;
+    return KS_OK;
+}
