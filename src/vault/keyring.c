@@ -94,6 +94,7 @@ ks_keyring_generate(struct ks_keyring **out, struct ks_err *err)
     rc = keyring_new(&k, 1, err);
     if (rc < 0)
         return rc;
+    assert(k != NULL);
     data = k->keys->data;
     data[0] = KEYRING_VERSION;
     ks_random(data + CONTROL_AT, 3 * KS_KEY_SIZE);
@@ -141,6 +142,7 @@ ks_keyring_decode(struct ks_keyring **out, const void *data, size_t len,
     rc = keyring_new(&k, from[COUNT_AT], err);
     if (rc < 0)
         return rc;
+    assert(k != NULL);
     memcpy(k->keys->data, from, len);
     if (!epochs_are_distinct(k)) {
         ks_keyring_free(k);

@@ -1,6 +1,7 @@
 #ifndef KS_VAULT_NOTE_H
 #define KS_VAULT_NOTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,7 +44,7 @@ struct ks_note {
     int64_t time_ms;
     uint8_t (*ids)[16]; /* ids[0..id_count) */
     size_t id_count;
-    char *text; /* NUL-terminated, may be NULL */
+    char *text; /* NUL-terminated; put takes NULL for "", read gives "" */
     struct ks_head *heads;
     size_t head_count;
 };
@@ -64,6 +65,9 @@ void ks_notes_free(struct ks_notes *notes);
 
 /* The highest counter in use, 0 if none. */
 uint64_t ks_notes_counter(const struct ks_notes *notes);
+
+/* Whether a outdoes b, if they speak of the same thing. */
+bool ks_note_wins(const struct ks_note *a, const struct ks_note *b);
 
 /* The winning note of `kind` about `id` (id NULL: of that kind), or NULL. */
 const struct ks_note *ks_notes_find(const struct ks_notes *notes,

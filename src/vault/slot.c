@@ -319,7 +319,7 @@ int
 ks_slot_describe(struct ks_slot_info *out, const void *data, size_t len,
                  struct ks_err *err)
 {
-    struct slot_head head;
+    struct slot_head head = {0};
     uint8_t digest[KS_SHA256_SIZE];
     int rc;
 
@@ -389,7 +389,7 @@ ks_slot_open(struct ks_keyring **out, const void *data, size_t len,
              const uint8_t *vault_id, const struct ks_unlock *unlock,
              struct ks_err *err)
 {
-    struct slot_head head;
+    struct slot_head head = {0};
     uint8_t key[KS_KEY_SIZE];
     int rc;
 

@@ -24,7 +24,7 @@ struct ks_vault;
 
 /* What was odd when a vault was opened, for the user's eyes. */
 struct ks_vault_warnings {
-    unsigned damaged_slots;  /* slot copies that do not match */
+    unsigned damaged_slots;  /* copies of slots missing or damaged */
     unsigned unlisted_slots; /* refused: not in the roster */
     unsigned damaged_notes;
     bool damaged_header_copy; /* one of the two `vault` copies */

@@ -1,0 +1,429 @@
+/*
+ * vault_slots: the slots of a vault: reading them all, adding, removing.
+ *
+ * The roster, a sealed note, lists the slots that count. So a slot is added
+ * by putting it first and listing it then, and removed the other way round:
+ * whenever that is interrupted, every slot listed is there.
+ */
+#include "vault/vault_slots.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "store/store.h"
+#include "vault/format.h"
+#include "vault/names.h"
+#include "vault/note.h"
+#include "vault/vault.h"
+
+#define SLOTS_MAX ((size_t)1024) /* read, and put at most */
+
+/* "keys/<id>" or "keys/<id>.2". */
+static void
+slot_name(char *out, const uint8_t *id, unsigned copy)
+{
+    char hex[KS_ID_HEX_SIZE];
+    int len;
+
+    assert(copy < KS_SLOT_COPIES);
+    ks_hex_encode(hex, id, KS_ID_SIZE);
+    len = snprintf(out, KS_OBJECT_NAME_SIZE, "%s/%s%s", KS_DIR_KEYS, hex,
+                   copy == 0 ? "" : ".2");
+    assert(len > 0 && (size_t)len < KS_OBJECT_NAME_SIZE);
+}
+
+/* The slot id that a name under keys/ speaks of. */
+static bool
+slot_id_of(uint8_t *id, const char *text)
+{
+    char hex[KS_ID_HEX_SIZE];
+    size_t len = strlen(text);
+
+    if (len != sizeof(hex) - 1 &&
+        (len != sizeof(hex) + 1 || strcmp(text + sizeof(hex) - 1, ".2") != 0))
+        return false;
+    memcpy(hex, text, sizeof(hex) - 1);
+    hex[sizeof(hex) - 1] = '\0';
+    return ks_hex_decode(id, KS_ID_SIZE, hex);
+}
+
+/* Read one copy into entry->bytes and prove it. */
+static int
+read_slot_copy(struct ks_slot_entry *entry, struct ks_store *store,
+               unsigned copy, struct ks_err *err)
+{
+    char name[KS_OBJECT_NAME_SIZE];
+    struct ks_slot_info info;
+    int rc;
+
+    slot_name(name, entry->id, copy);
+    rc = ks_object_read(store, name, KS_SLOT_SIZE_MAX, &entry->bytes, err);
+    if (rc == KS_OK)
+        rc = ks_slot_describe(&info, entry->bytes.data, entry->bytes.len, err);
+    if (rc == KS_OK && memcmp(info.id, entry->id, KS_ID_SIZE) != 0)
+        rc = ks_fail(err, KS_E_CORRUPT, 0, "its bytes do not match its name");
+    if (rc < 0)
+        return ks_context(err, "%s", name);
+    entry->info = info;
+    return KS_OK;
+}
+
+/* Read a slot from whichever copy is good; look at both, to tell. */
+static int
+read_slot(struct ks_slot_entry *entry, struct ks_store *store,
+          struct ks_err *err)
+{
+    struct ks_err io = KS_ERR_INIT;
+
+    /* The second copy first, so that the first one's bytes are kept. */
+    for (unsigned copy = KS_SLOT_COPIES; copy-- > 0;) {
+        struct ks_err why = KS_ERR_INIT;
+        int rc = read_slot_copy(entry, store, copy, &why);
+
+        if (rc == KS_OK) {
+            entry->readable = true;
+        } else if (rc == KS_E_NOMEM) {
+            *err = why;
+            return rc;
+        } else {
+            if (rc == KS_E_IO)
+                io = why;
+            if (rc != KS_E_UNSUPPORTED)
+                entry->bad_copies++;
+        }
+    }
+    if (!entry->readable && io.code != KS_OK) {
+        *err = io;
+        return io.code;
+    }
+    return KS_OK;
+}
+
+/* Readable before unreadable, newest before oldest, else by id. */
+static int
+compare_slots(const void *a, const void *b)
+{
+    const struct ks_slot_entry *x = a;
+    const struct ks_slot_entry *y = b;
+
+    if (x->readable != y->readable)
+        return x->readable ? -1 : 1;
+    if (x->info.created_ms != y->info.created_ms)
+        return x->info.created_ms > y->info.created_ms ? -1 : 1;
+    return memcmp(x->id, y->id, KS_ID_SIZE);
+}
+
+/* Room for one slot a name; both names of a slot stand side by side. */
+static int
+collect_slots(struct ks_slot_set *out, const struct ks_names *names,
+              struct ks_err *err)
+{
+    out->list = calloc(names->count + 1, sizeof(out->list[0]));
+    if (out->list == NULL)
+        return ks_fail(err, KS_E_NOMEM, 0, "no memory for the slots");
+    for (size_t i = 0; i < names->count && out->count < SLOTS_MAX; i++) {
+        struct ks_slot_entry *entry = &out->list[out->count];
+        uint8_t id[KS_ID_SIZE];
+
+        if (!slot_id_of(id, names->list[i].text))
+            continue;
+        if (out->count > 0 && memcmp(entry[-1].id, id, KS_ID_SIZE) == 0)
+            continue;
+        memcpy(entry->id, id, KS_ID_SIZE);
+        ks_buf_init(&entry->bytes, KS_SLOT_SIZE_MAX);
+        out->count++;
+    }
+    return KS_OK;
+}
+
+int
+ks_slot_set_read(struct ks_slot_set *out, struct ks_store *store,
+                 struct ks_err *err)
+{
+    struct ks_slot_set set = {0};
+    struct ks_names names = {0};
+    int rc;
+
+    rc = ks_names_list(&names, store, KS_DIR_KEYS, err);
+    if (rc == KS_OK)
+        rc = collect_slots(&set, &names, err);
+    for (size_t i = 0; rc == KS_OK && i < set.count; i++)
+        rc = read_slot(&set.list[i], store, err);
+    ks_names_free(&names);
+    if (rc < 0) {
+        ks_slot_set_free(&set);
+        return rc;
+    }
+    assert(set.list != NULL);
+    qsort(set.list, set.count, sizeof(set.list[0]), compare_slots);
+    *out = set;
+    return KS_OK;
+}
+
+void
+ks_slot_set_free(struct ks_slot_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        ks_buf_wipe(&set->list[i].bytes);
+    free(set->list);
+    *set = (struct ks_slot_set){0};
+}
+
+int
+ks_slot_put(struct ks_store *store, const uint8_t *id,
+            const struct ks_buf *slot, struct ks_err *err)
+{
+    char name[KS_OBJECT_NAME_SIZE];
+    int rc = KS_OK;
+
+    for (unsigned copy = 0; rc == KS_OK && copy < KS_SLOT_COPIES; copy++) {
+        slot_name(name, id, copy);
+        rc = ks_store_put(store, name, slot->data, slot->len, err);
+    }
+    return rc < 0 ? ks_context(err, "write a slot") : KS_OK;
+}
+
+int
+ks_slot_remove(struct ks_store *store, const uint8_t *id, struct ks_err *err)
+{
+    char name[KS_OBJECT_NAME_SIZE];
+    int rc = KS_OK;
+
+    for (unsigned copy = 0; copy < KS_SLOT_COPIES; copy++) {
+        struct ks_err why = KS_ERR_INIT;
+        int one;
+
+        slot_name(name, id, copy);
+        one = ks_store_remove(store, name, &why);
+        if (one < 0 && one != KS_E_NOTFOUND && rc == KS_OK) {
+            *err = why;
+            rc = ks_context(err, "remove a slot");
+        }
+    }
+    return rc;
+}
+
+bool
+ks_slot_counts(const struct ks_notes *notes, const uint8_t *id)
+{
+    const struct ks_note *roster = ks_notes_find(notes, KS_NOTE_ROSTER, NULL);
+
+    /* The newest roster of all, and the newest that lists this slot. */
+    return roster == NULL || roster == ks_notes_find(notes, KS_NOTE_ROSTER, id);
+}
+
+const char *
+ks_slot_kind_text(enum ks_slot_kind kind)
+{
+    switch (kind) {
+    case KS_SLOT_RECOVERY:
+        return "recovery key";
+    case KS_SLOT_PASSPHRASE:
+        return "passphrase";
+    case KS_SLOT_RAW:
+        break;
+    }
+    return "raw key";
+}
+
+int
+ks_vault_slots(struct ks_vault *v,
+               int (*each)(void *user, const struct ks_slot_info *slot),
+               void *user, struct ks_err *err)
+{
+    struct ks_slot_set set = {0};
+    struct ks_notes notes = {0};
+    int rc;
+
+    rc = ks_slot_set_read(&set, ks_vault_store(v), err);
+    if (rc == KS_OK)
+        rc = ks_notes_read(ks_vault_context(v), &notes, err);
+    for (size_t i = 0; rc == KS_OK && i < set.count; i++) {
+        const struct ks_slot_entry *entry = &set.list[i];
+
+        if (entry->readable && ks_slot_counts(&notes, entry->id))
+            rc = each(user, &entry->info);
+    }
+    ks_notes_free(&notes);
+    ks_slot_set_free(&set);
+    return rc;
+}
+
+/* What is known of a vault's slots, and the roster that comes next. */
+struct roster_change {
+    struct ks_slot_set set;
+    struct ks_notes notes;
+    struct ks_note next; /* ids: those that count; others as they must be */
+};
+
+static void
+roster_change_end(struct roster_change *change)
+{
+    free(change->next.ids);
+    ks_notes_free(&change->notes);
+    ks_slot_set_free(&change->set);
+}
+
+/* The slots that count into next.ids, with room for one more. */
+static int
+list_counting_slots(struct roster_change *change, struct ks_err *err)
+{
+    const struct ks_note *roster =
+        ks_notes_find(&change->notes, KS_NOTE_ROSTER, NULL);
+    struct ks_note *next = &change->next;
+    size_t count = roster != NULL ? roster->id_count : change->set.count;
+
+    next->ids = calloc(count + 1, sizeof(next->ids[0]));
+    if (next->ids == NULL)
+        return ks_fail(err, KS_E_NOMEM, 0, "no memory for the roster");
+    next->id_count = count;
+    if (roster != NULL) {
+        memcpy(next->ids, roster->ids, count * KS_ID_SIZE);
+        return KS_OK;
+    }
+    for (size_t i = 0; i < count; i++)
+        memcpy(next->ids[i], change->set.list[i].id, KS_ID_SIZE);
+    return KS_OK;
+}
+
+/* Read what there is. End it with roster_change_end() even if this fails. */
+static int
+roster_change_begin(struct roster_change *change, struct ks_vault *v,
+                    struct ks_err *err)
+{
+    uint64_t counter;
+    int rc;
+
+    rc = ks_slot_set_read(&change->set, ks_vault_store(v), err);
+    if (rc == KS_OK)
+        rc = ks_notes_read(ks_vault_context(v), &change->notes, err);
+    if (rc == KS_OK)
+        rc = list_counting_slots(change, err);
+    if (rc < 0)
+        return rc;
+    counter = ks_notes_counter(&change->notes);
+    if (counter == UINT64_MAX)
+        return ks_fail(err, KS_E_LIMIT, 0, "the vault's notes are used up");
+    change->next.kind = KS_NOTE_ROSTER;
+    change->next.counter = counter + 1;
+    change->next.time_ms = ks_now_ms();
+    return KS_OK;
+}
+
+/* Put the next roster, for good. */
+static int
+put_roster(struct ks_vault *v, struct roster_change *change, struct ks_err *err)
+{
+    int rc = ks_note_put(ks_vault_context(v), &change->next, err);
+
+    return rc == KS_OK ? ks_store_sync(ks_vault_store(v), err) : rc;
+}
+
+int
+ks_vault_slot_add(struct ks_vault *v, const struct ks_unlock *unlock,
+                  const struct ks_slot_options *options, uint8_t *slot_id,
+                  struct ks_err *err)
+{
+    struct ks_store *store = ks_vault_store(v);
+    struct ks_slot_in in = {
+        .vault_id = ks_vault_id(v), .keys = ks_vault_keys(v), .unlock = unlock};
+    struct roster_change change = {0};
+    struct ks_buf slot;
+    uint8_t id[KS_ID_SIZE];
+    int rc;
+
+    ks_buf_init(&slot, KS_SLOT_SIZE_MAX);
+    if (options != NULL)
+        in.options = *options;
+    rc = roster_change_begin(&change, v, err);
+    if (rc == KS_OK && change.next.id_count >= SLOTS_MAX)
+        rc = ks_fail(err, KS_E_LIMIT, 0, "the vault has too many slots");
+    if (rc == KS_OK)
+        rc = ks_slot_make(&slot, id, &in, err);
+    if (rc < 0)
+        goto done;
+    rc = ks_slot_put(store, id, &slot, err);
+    if (rc == KS_OK)
+        rc = ks_store_sync(store, err);
+    if (rc < 0) {
+        struct ks_err ignored = KS_ERR_INIT;
+
+        if (ks_slot_remove(store, id, &ignored) < 0) {
+            /* It stays, unlisted: it opens nothing. */
+        }
+        goto done;
+    }
+    memcpy(change.next.ids[change.next.id_count++], id, KS_ID_SIZE);
+    rc = put_roster(v, &change, err);
+    if (rc == KS_OK)
+        memcpy(slot_id, id, KS_ID_SIZE);
+done:
+    roster_change_end(&change);
+    ks_buf_wipe(&slot);
+    return rc;
+}
+
+/* Take id out of next.ids. False if it is not there. */
+static bool
+strike_from_roster(struct ks_note *next, const uint8_t *id)
+{
+    assert(next->ids != NULL);
+    for (size_t i = 0; i < next->id_count; i++) {
+        if (memcmp(next->ids[i], id, KS_ID_SIZE) != 0)
+            continue;
+        next->id_count--;
+        memmove(next->ids[i], next->ids[i + 1],
+                (next->id_count - i) * KS_ID_SIZE);
+        return true;
+    }
+    return false;
+}
+
+/* Whether a slot that stays on the roster can be read. */
+static bool
+another_slot_opens(const struct roster_change *change)
+{
+    for (size_t i = 0; i < change->set.count; i++) {
+        const struct ks_slot_entry *entry = &change->set.list[i];
+
+        for (size_t j = 0; entry->readable && j < change->next.id_count; j++) {
+            if (memcmp(change->next.ids[j], entry->id, KS_ID_SIZE) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+int
+ks_vault_slot_remove(struct ks_vault *v, const uint8_t *slot_id,
+                     struct ks_err *err)
+{
+    struct roster_change change = {0};
+    int rc;
+
+    rc = roster_change_begin(&change, v, err);
+    if (rc < 0)
+        goto done;
+    if (!strike_from_roster(&change.next, slot_id)) {
+        rc = ks_fail(err, KS_E_NOTFOUND, 0, "the vault has no such slot");
+        goto done;
+    }
+    if (!another_slot_opens(&change)) {
+        rc = ks_fail(err, KS_E_USAGE, 0,
+                     "this is the last slot that opens the vault: "
+                     "add another one first");
+        goto done;
+    }
+    rc = put_roster(v, &change, err);
+    if (rc == KS_OK)
+        rc = ks_slot_remove(ks_vault_store(v), slot_id, err);
+    if (rc == KS_OK)
+        rc = ks_store_sync(ks_vault_store(v), err);
+done:
+    roster_change_end(&change);
+    return rc;
+}
