@@ -4,5 +4,6 @@
 set -u
 out=$(clang-tidy-14 --quiet -p "$1" "$2" 2>&1) && exit 0
 printf '%s\n' "$out" |
-    grep -vE '^[0-9]+ warnings?.*(generated|treated as errors?)\.?$'
+    grep -vE -e '^[0-9]+ warnings?.*(generated|treated as errors?)\.?$' \
+        -e '^Error while processing'
 exit 1
