@@ -10,7 +10,7 @@ build=(
     libssl-dev libsodium-dev libzstd-dev libxxhash-dev libjansson-dev
 )
 tests=(
-    clang libclang-rt-14-dev libcmocka-dev
+    clang libclang-rt-14-dev llvm libcmocka-dev
     python3 python3-jsonschema strace
 )
 lint=(clang-format-14 clang-tidy-14 universal-ctags shellcheck)

@@ -32,12 +32,22 @@ tidy() {
     return $status
 }
 
+format() {
+    local file status=0
+    for file in "${c_files[@]}"; do
+        clang-format-14 --dry-run -Werror "$file" >/dev/null 2>&1 || {
+            printf 'clang-format-14 -i %s\n' "$file"
+            status=1
+        }
+    done
+    return $status
+}
+
 [ ${#c_sources[@]} -gt 0 ] || {
     printf 'lint: no C files found\n' >&2
     exit 1
 }
-step 'format (clang-format 14)' \
-    clang-format-14 --dry-run -Werror "${c_files[@]}"
+step 'format (clang-format 14)' format
 step 'floors, circles, sizes' /usr/bin/python3 tools/layers.py
 step 'JSON schemas' /usr/bin/python3 tools/schemas.py doc/schema
 step 'shell scripts (shellcheck)' shellcheck -x "${scripts[@]}"

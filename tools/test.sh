@@ -24,8 +24,10 @@ run_tests() {
     fi
 }
 
+# An allocation that is too large answers NULL, as it does without ASan.
 stop=halt_on_error=1:abort_on_error=1
-export ASAN_OPTIONS=$stop:detect_stack_use_after_return=1
+export ASAN_OPTIONS=$stop:allocator_may_return_null=1
+ASAN_OPTIONS+=:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=$stop:print_stacktrace=1
 
 before=$failures
