@@ -98,7 +98,8 @@ void
 ks_random(void *out, size_t len)
 {
     assert(out != NULL || len == 0);
-    randombytes_buf(out, len);
+    if (len > 0) /* sodium takes no NULL */
+        randombytes_buf(out, len);
 }
 
 uint32_t
@@ -112,12 +113,13 @@ void
 ks_wipe(void *data, size_t len)
 {
     assert(data != NULL || len == 0);
-    sodium_memzero(data, len);
+    if (len > 0)
+        sodium_memzero(data, len);
 }
 
 _Bool
 ks_same(const void *a, const void *b, size_t len)
 {
     assert((a != NULL && b != NULL) || len == 0);
-    return sodium_memcmp(a, b, len) == 0;
+    return len == 0 || sodium_memcmp(a, b, len) == 0;
 }

@@ -46,10 +46,9 @@ vectors_next(struct vectors *v)
 {
     char *line = NULL;
     size_t cap = 0;
-    ssize_t got;
 
     forget_record(v);
-    while ((got = getline(&line, &cap, v->file)) > 0) {
+    while (getline(&line, &cap, v->file) > 0) {
         line[strcspn(line, "\n")] = '\0';
         if (line[0] == '#')
             continue;

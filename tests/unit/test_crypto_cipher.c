@@ -176,7 +176,7 @@ every_bit_and_every_length_changes_the_fingerprint(void **state)
 
     (void)state;
     ks_fingerprint(f, first, data, 64);
-    for (size_t bit = 0; bit < 64 * 8; bit++) {
+    for (size_t bit = 0; bit < (size_t)64 * 8; bit++) {
         data[bit / 8] ^= (uint8_t)(1 << bit % 8);
         ks_fingerprint(f, out, data, 64);
         data[bit / 8] ^= (uint8_t)(1 << bit % 8);

@@ -145,6 +145,7 @@ same_sees_every_differing_bit(void **state)
     b[31] ^= 1;
     assert_true(ks_same(a, b, 31));
     assert_true(ks_same(a, b, 0));
+    assert_true(ks_same(NULL, NULL, 0));
 }
 
 int
