@@ -27,7 +27,9 @@ struct ks_writer;
  * W1: settle an in-doubt snapshot put (present: committed; absent: void for
  * ever), then list marks and put an ack for each, then sync.
  * A state file that does not open (other keys, damage) is set aside as
- * `writer.damaged` and a new writer enrols.
+ * `writer.damaged` and a new writer enrols; one of a newer version is
+ * KS_E_UNSUPPORTED. A mark that cannot be read is not acked, so nothing that
+ * it names is deleted; if it was acked before, KS_E_CORRUPT.
  */
 KS_MUST_CHECK int
 ks_writer_open(struct ks_writer **out, const struct ks_object_context *cx,
