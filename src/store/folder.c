@@ -198,7 +198,7 @@ put_in_folder(int dirfd, const char *last, const struct ks_bytes *data,
     if (sys != 0) {
         (void)unlinkat(dirfd, temp, 0);
         if (sys == EEXIST)
-            return ks_fail(err, KS_E_EXISTS, 0, "is there already");
+            return ks_fail(err, KS_E_EXISTS, 0, "there is one already");
         return fail_put(err, sys, "cannot be given its name");
     }
     rc = ks_dir_sync(dirfd, err);
@@ -234,15 +234,15 @@ open_object(const struct folder_store *f, const char *name, int *fd,
 {
     *fd = openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (*fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return ks_fail(err, KS_E_NOTFOUND, 0, "is not there");
+        return ks_fail(err, KS_E_NOTFOUND, 0, "no such object");
     if (*fd < 0 && (errno == ELOOP || errno == ENXIO))
-        return ks_fail(err, KS_E_CORRUPT, 0, "is not a regular file");
+        return ks_fail(err, KS_E_CORRUPT, 0, "not a regular file");
     if (*fd < 0)
         return ks_fail(err, KS_E_IO, errno, "cannot be opened");
     if (fstat(*fd, st) != 0)
         return ks_fail(err, KS_E_IO, errno, "cannot be examined");
     if (!S_ISREG(st->st_mode))
-        return ks_fail(err, KS_E_CORRUPT, 0, "is not a regular file");
+        return ks_fail(err, KS_E_CORRUPT, 0, "not a regular file");
     return KS_OK;
 }
 
@@ -274,11 +274,11 @@ folder_stat(struct ks_store *s, const char *name, uint64_t *size,
 
     if (fstatat(f->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT || errno == ENOTDIR)
-            rc = ks_fail(err, KS_E_NOTFOUND, 0, "is not there");
+            rc = ks_fail(err, KS_E_NOTFOUND, 0, "no such object");
         else
             rc = ks_fail(err, KS_E_IO, errno, "cannot be examined");
     } else if (!S_ISREG(st.st_mode)) {
-        rc = ks_fail(err, KS_E_CORRUPT, 0, "is not a regular file");
+        rc = ks_fail(err, KS_E_CORRUPT, 0, "not a regular file");
     }
     if (rc < 0)
         return about_object(f, name, err);
@@ -347,13 +347,13 @@ remove_in_folder(const struct folder_store *f, const struct name_parts *part,
     int fd = openat(f->fd, part->folder, FOLDER_FLAGS);
 
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return ks_fail(err, KS_E_NOTFOUND, 0, "is not there");
+        return ks_fail(err, KS_E_NOTFOUND, 0, "no such object");
     if (fd < 0)
         return ks_fail(err, KS_E_IO, errno, "its folder cannot be opened");
     if (unlinkat(fd, part->last, 0) == 0)
         rc = ks_dir_sync(fd, err);
     else if (errno == ENOENT)
-        rc = ks_fail(err, KS_E_NOTFOUND, 0, "is not there");
+        rc = ks_fail(err, KS_E_NOTFOUND, 0, "no such object");
     else
         rc = ks_fail(err, KS_E_IO, errno, "cannot be removed");
     (void)close(fd);

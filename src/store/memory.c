@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/name.h"
 #include "store/store.h"
 
 #define FIRST_CAP ((size_t)64)
@@ -183,19 +184,15 @@ memory_list(struct ks_store *s, const char *folder,
             void *user, struct ks_err *err)
 {
     struct memory_store *m = memory_of(s);
-    size_t len = strlen(folder);
     int rc = KS_OK;
 
     (void)err;
     (void)pthread_mutex_lock(&m->lock);
     for (size_t i = 0; i < m->count && rc == KS_OK; i++) {
-        const struct memory_object *object = &m->objects[i];
-        const char *slash = strchr(object->name, '/');
-        const char *last = slash != NULL ? slash + 1 : object->name;
-        size_t in = slash != NULL ? (size_t)(slash - object->name) : 0;
+        const char *last = ks_name_within(m->objects[i].name, folder);
 
-        if (in == len && memcmp(object->name, folder, len) == 0)
-            rc = each(user, last, object->len);
+        if (last != NULL)
+            rc = each(user, last, m->objects[i].len);
     }
     (void)pthread_mutex_unlock(&m->lock);
     return rc;

@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "store/name.h"
+
 #define PART_MAX ((size_t)100) /* characters of one part of a name */
 
 /* The characters of the part that `name` begins with; 0 if it is a bad one. */
@@ -32,6 +34,18 @@ ks_store_name_ok(const char *name)
     second = name_part(name + first + 1);
     return second > 0 && name[first + 1 + second] == '\0' &&
            first + 1 + second <= KS_NAME_MAX;
+}
+
+const char *
+ks_name_within(const char *name, const char *folder)
+{
+    size_t len = strlen(folder);
+
+    if (len == 0)
+        return strchr(name, '/') == NULL ? name : NULL;
+    if (strncmp(name, folder, len) != 0 || name[len] != '/')
+        return NULL;
+    return name + len + 1;
 }
 
 static int

@@ -111,7 +111,8 @@ enum ks_store_mode {
 
 struct ks_store_options {
     enum ks_store_mode mode;
-    /* file store: open the older commit when the newest is incomplete */
+    /* file store, READ: if the newest commit is incomplete or cannot be told
+     * or read, open the one before it, if that is whole */
     bool allow_incomplete;
 };
 
@@ -120,7 +121,11 @@ struct ks_store_options {
  * any other a folder store. KS_E_NOTFOUND says that nothing is there;
  * KS_E_EXISTS (create), KS_E_INCOMPLETE (file), KS_E_CORRUPT (file), KS_E_BUSY
  * (a file open for writing elsewhere), KS_E_USAGE (a folder where a file
- * is expected and the reverse), KS_E_IO.
+ * is expected and the reverse), KS_E_FORMAT (no archive file), KS_E_UNSUPPORTED
+ * (of a later version), KS_E_IO, KS_E_NOMEM.
+ * A file store that is closed before its first sync leaves no file. Its sync
+ * after a remove copies the whole file, and needs room for that: remove much,
+ * sync once.
  */
 KS_MUST_CHECK int
 ks_store_open(struct ks_store **out, const char *where,
@@ -138,8 +143,9 @@ ks_store_open_file(struct ks_store **out, const char *path,
  * What only the file store has: read every byte of the archive file against
  * the checksums in its tables of contents, and both commit slots.
  * found() is told of each damage (offset, length, what); *trailing gets the
- * bytes beyond the newest commit. Answers KS_OK though damage was found; for
- * other kinds of store it does nothing. KS_E_IO.
+ * bytes beyond the commit that is open. Answers KS_OK though damage was found;
+ * for other kinds of store it does nothing. KS_E_USAGE if a sync is due;
+ * KS_E_IO, KS_E_NOMEM.
  */
 KS_MUST_CHECK int
 ks_store_check(struct ks_store *s,
