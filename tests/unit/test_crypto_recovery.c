@@ -331,6 +331,14 @@ a_wide_character_counts_as_one_wrong_character(void **state)
                      KS_E_FORMAT);
     assert_non_null(strstr(err.msg, "group 2 of 16 is mistyped"));
 
+    /* Two in a row are two. */
+    memcpy(typed + 8, euro, sizeof euro);
+    memcpy(typed + 11, right + 7, KS_RECOVERY_CHARS - 7);
+    err = KS_ERR_INIT;
+    assert_int_equal(ks_recovery_parse(key, typed, KS_RECOVERY_CHARS + 4, &err),
+                     KS_E_FORMAT);
+    assert_non_null(strstr(err.msg, "group 2 of 16 is mistyped"));
+
     /* A stray later byte of one is no part of anything: it counts too. */
     memcpy(typed, right, KS_RECOVERY_CHARS);
     typed[KS_RECOVERY_CHARS] = '\x80';

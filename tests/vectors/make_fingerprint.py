@@ -32,12 +32,23 @@ def multiply(x, y):
 def gmac(key, nonce, data):
     h = int.from_bytes(aes_block(key, bytes(16)), "big")
     padded = data + bytes(-len(data) % 16)
-    padded += (8 * len(data)).to_bytes(8, "big") + bytes(8)
     y = 0
     for i in range(0, len(padded), 16):
         y = multiply(y ^ int.from_bytes(padded[i : i + 16], "big"), h)
+    return finish(key, nonce, y, len(data))
+
+
+def finish(key, nonce, y, length):
+    """The tag, from y, the GHASH of the data alone."""
+    h = int.from_bytes(aes_block(key, bytes(16)), "big")
+    y = multiply(y ^ 8 * length << 64, h)
     mask = int.from_bytes(aes_block(key, nonce + b"\0\0\0\1"), "big")
     return (y ^ mask).to_bytes(16, "big")
+
+
+def gmac_of_zeros(key, nonce, length):
+    """GHASH stays 0 for as long as the data does."""
+    return finish(key, nonce, 0, length)
 
 
 def main():
@@ -51,6 +62,15 @@ def main():
         print(f"\nkey = {key.hex()}")
         print(f"len = {length}")
         print(f"out = {gmac(key, bytes(12), data).hex()}")
+    key = hashlib.sha256(b"fingerprint of zeros").digest()
+    assert gmac(key, bytes(12), bytes(99)) == gmac_of_zeros(
+        key, bytes(12), 99
+    )
+    length = (1 << 30) + 17
+    print("\n# so many bytes of zero")
+    print(f"key = {key.hex()}")
+    print(f"zeros = {length}")
+    print(f"out = {gmac_of_zeros(key, bytes(12), length).hex()}")
 
 
 if __name__ == "__main__":
