@@ -1,0 +1,429 @@
+/*
+ * resync: in version 1 the length of the frame at offset o with counter k is
+ * be32(file[o..4)) xor mask(k), mask(k) being the first four bytes of k's
+ * keystream. Lengths are small, so their upper 16 bits are zero, and a look
+ * at a table of the masks by their upper 16 bits answers for all counters at
+ * once; only what passes costs a MAC.
+ *
+ * In version 0 the length is plain and the MAC does not depend on k: the
+ * frame is found first and k after it.
+ */
+#include "source/signal_v1/resync.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "source/signal_v1/frame.h"
+
+#define SMALL_MAX ((uint32_t)65535) /* a length searched for sure counters */
+#define TINY_MAX  ((uint32_t)4095)  /* a length searched for the others */
+
+/* The damaged piece's own number (bytes were put before it), the next (its
+ * neighbour), the one behind that (the piece had a blob), and one more. */
+#define SURE_COUNTERS 4U
+
+/* Each step looks further, or for more counters, than the one before. */
+static const struct rung {
+    uint32_t counters;
+    uint64_t reach;
+} ladder[] = {
+    {SURE_COUNTERS, (uint64_t)64 << 10}, /* one frame, or one small blob */
+    {65536, (uint64_t)1 << 20},          /* a bad patch of rows */
+    {1024, UINT64_MAX},                  /* a large blob; a hole */
+};
+#define RUNGS (sizeof(ladder) / sizeof(ladder[0]))
+
+/* Costs in bytes hashed, see ks_v1_input_spend(). */
+#define COST_OFFSET  2U
+#define COST_MASK    128U
+#define COST_ATTEMPT 1024U
+
+/* Frames between damage and what was found that may be looked for again. */
+#define LOOK_BACK_MAX 16
+
+#define BUCKETS       65536U
+#define NONE          UINT32_MAX
+
+/* The masks of `count` counters, chained by their upper 16 bits. */
+struct masks {
+    uint32_t first_counter;
+    uint32_t count;
+    uint8_t present[BUCKETS / 8]; /* which buckets have any: fits the cache */
+    uint32_t head[BUCKETS];
+    uint32_t *next; /* count of each */
+    uint32_t *mask;
+};
+
+static void
+free_masks(struct masks *m)
+{
+    if (m == NULL)
+        return;
+    free(m->next);
+    free(m->mask);
+    free(m);
+}
+
+static int
+make_masks(struct masks **out, struct ks_v1_input *in, uint32_t first,
+           uint32_t count, struct ks_err *err)
+{
+    struct masks *m = calloc(1, sizeof(*m));
+
+    if (m != NULL) {
+        m->next = calloc(count, sizeof(*m->next));
+        m->mask = calloc(count, sizeof(*m->mask));
+    }
+    if (m == NULL || m->next == NULL || m->mask == NULL) {
+        free_masks(m);
+        return ks_fail(err, KS_E_NOMEM, 0, "searching behind damage");
+    }
+    m->first_counter = first;
+    m->count = count;
+    memset(m->head, 0xff, sizeof(m->head)); /* NONE */
+    for (uint32_t i = count; i-- > 0;) {    /* nearest counter first */
+        uint32_t mask = ks_v1_length_mask(ks_v1_input_cipher(in), first + i);
+        uint32_t bucket = mask >> 16;
+        m->mask[i] = mask;
+        m->next[i] = m->head[bucket];
+        m->head[bucket] = i;
+        m->present[bucket / 8] |= (uint8_t)(1U << bucket % 8);
+    }
+    *out = m;
+    return KS_OK;
+}
+
+/*
+ * Version 0: do plausible frames stand at `at` under its counter? Two of
+ * them, or 24 bytes, must agree, unless damage or the file's end comes first.
+ */
+static int
+chain_holds(struct ks_v1_input *in, struct ks_v1_place at, bool *holds,
+            struct ks_err *err)
+{
+    uint64_t agreed = 0;
+
+    *holds = false;
+    for (int i = 0; i < 2 && agreed < 24; i++) {
+        struct ks_v1_frame frame = {0};
+        struct ks_v1_piece piece;
+        struct ks_bytes pb;
+        int rc = ks_v1_input_read(in, at, &piece, err);
+        if (rc != KS_OK)
+            return rc;
+        if (i > 0 && !piece.authentic)
+            return KS_OK; /* damage or the end: what was seen must do */
+        pb = (struct ks_bytes){.ptr = piece.content, .len = piece.len};
+        *holds = piece.state == KS_V1_GOOD &&
+                 (piece.large ||
+                  (ks_v1_frame_plausible(pb) && ks_v1_frame_parse(&frame, pb)));
+        if (!*holds || frame.kind == KS_V1_END)
+            return KS_OK;
+        agreed += piece.len;
+        at.offset = piece.end;
+        at.counter++;
+        if (frame.has_blob) {
+            at.offset += (uint64_t)frame.blob_len + KS_V1_MAC_SIZE;
+            at.counter++;
+        }
+    }
+    return KS_OK;
+}
+
+/* Whether reading can go on at `at`. */
+static int
+place_holds(struct ks_v1_input *in, struct ks_v1_place at, bool *holds,
+            struct ks_err *err)
+{
+    struct ks_v1_piece piece;
+    int rc;
+
+    if (ks_v1_input_header(in)->version == 0)
+        return chain_holds(in, at, holds, err);
+    rc = ks_v1_input_read(in, at, &piece, err);
+    if (rc == KS_OK)
+        *holds = piece.state == KS_V1_GOOD;
+    return rc;
+}
+
+/* One way over the bytes file[pos..to). */
+struct sweep {
+    struct ks_v1_input *in;
+    uint64_t pos;
+    uint64_t to;
+    uint32_t first; /* counters first..first+count may come */
+    uint32_t count;
+    const struct masks *masks; /* NULL in version 0 */
+    struct ks_v1_place found;
+    bool done;  /* found, or `spent` */
+    bool spent; /* the cost of searching has reached its bound */
+};
+
+/* Version 0: the place at `offset`, whose first bytes read as `len`, if its
+ * MAC holds and a counter can be found. */
+static int
+try_plain(struct sweep *s, uint64_t offset, uint32_t len, struct ks_err *err)
+{
+    struct ks_v1_place at = {.offset = offset, .counter = s->first};
+    struct ks_v1_piece piece;
+    int rc;
+
+    rc = ks_v1_input_read(s->in, at, &piece, err);
+    if (rc != KS_OK)
+        return rc;
+    for (uint32_t i = 0; i < s->count && !s->done; i++) {
+        s->spent = !ks_v1_input_spend(s->in, (uint64_t)len + COST_ATTEMPT);
+        if (!piece.authentic || s->spent)
+            return KS_OK;
+        at.counter = s->first + i;
+        rc = chain_holds(s->in, at, &s->done, err);
+        if (rc != KS_OK)
+            return rc;
+    }
+    s->found = at;
+    return KS_OK;
+}
+
+/* Version 1: the place at `offset`, whose first bytes are `word`, if one of
+ * the counters gives it a length and the MAC holds. */
+static int
+try_masked(struct sweep *s, uint64_t offset, uint32_t word, struct ks_err *err)
+{
+    const struct masks *m = s->masks;
+
+    for (uint32_t i = m->head[word >> 16]; i != NONE; i = m->next[i]) {
+        struct ks_v1_place at = {.offset = offset, .counter = s->first + i};
+        uint32_t len = word ^ m->mask[i];
+        int rc;
+        if (len <= KS_V1_MAC_SIZE ||
+            len > (i < SURE_COUNTERS ? SMALL_MAX : TINY_MAX))
+            continue;
+        s->spent = !ks_v1_input_spend(s->in, (uint64_t)len + COST_ATTEMPT);
+        if (s->spent)
+            return KS_OK;
+        rc = place_holds(s->in, at, &s->done, err);
+        if (rc != KS_OK)
+            return rc;
+        s->found = at;
+        if (s->done)
+            return KS_OK;
+    }
+    return KS_OK;
+}
+
+/* The first i >= `i`, below `end`, where a frame may begin; else `end`. */
+static size_t
+next_candidate(const struct sweep *s, const uint8_t *p, size_t i, size_t end)
+{
+    if (s->masks == NULL) {
+        while (i < end && (p[i] != 0 || p[i + 1] != 0))
+            i++;
+        return i;
+    }
+    for (; i < end; i++) {
+        uint32_t bucket = (uint32_t)p[i] << 8 | p[i + 1];
+        if ((s->masks->present[bucket / 8] >> bucket % 8 & 1) != 0)
+            break;
+    }
+    return i;
+}
+
+/* Sweep the `end` offsets from s->pos, all of whose candidates lie within the
+ * `len` bytes that a look there shows. */
+static int
+sweep_window(struct sweep *s, size_t len, size_t end, struct ks_err *err)
+{
+    for (size_t i = 0;; i++) {
+        struct ks_bytes view;
+        uint32_t word;
+        /* Each time anew: an attempt may have moved the window. */
+        int rc = ks_v1_input_look(s->in, s->pos, len, &view, err);
+        if (rc != KS_OK)
+            return rc;
+        i = next_candidate(s, view.ptr, i, end);
+        if (i == end)
+            return KS_OK;
+        word = ks_get_u32be(view.ptr + i);
+        if (s->masks == NULL)
+            rc = word <= KS_V1_MAC_SIZE ? KS_OK
+                                        : try_plain(s, s->pos + i, word, err);
+        else
+            rc = try_masked(s, s->pos + i, word, err);
+        if (rc != KS_OK || s->done || s->spent)
+            return rc;
+    }
+}
+
+static int
+sweep(struct sweep *s, struct ks_err *err)
+{
+    uint64_t size = ks_v1_input_size(s->in);
+
+    while (s->pos < s->to && size - s->pos >= KS_V1_FRAME_EXTRA) {
+        struct ks_bytes view;
+        size_t end;
+        int rc = ks_v1_input_look(s->in, s->pos, KS_V1_WINDOW, &view, err);
+        if (rc != KS_OK)
+            return rc;
+        end = view.len - KS_V1_LEN_SIZE;
+        if (view.len == KS_V1_WINDOW) /* what overlaps comes next time */
+            end -= (size_t)SMALL_MAX + KS_V1_MAC_SIZE;
+        if (end > s->to - s->pos)
+            end = (size_t)(s->to - s->pos);
+        s->spent = !ks_v1_input_spend(s->in, COST_OFFSET * (uint64_t)end);
+        if (s->spent)
+            return KS_OK;
+        rc = sweep_window(s, view.len, end, err);
+        if (rc != KS_OK || s->done || s->spent)
+            return rc;
+        s->pos += end;
+    }
+    return KS_OK;
+}
+
+/* Climb the ladder until something is found. */
+static int
+climb(struct sweep *s, const struct ks_v1_search *search, struct ks_err *err)
+{
+    uint64_t left = ks_v1_input_size(s->in) - search->from.offset;
+    bool masked = ks_v1_input_header(s->in)->version != 0;
+    uint64_t seen = 0; /* bytes that need not be swept again */
+
+    if (left > search->reach)
+        left = search->reach;
+    for (size_t i = 0; i < RUNGS && !s->done && seen < left; i++) {
+        uint64_t reach = ladder[i].reach < left ? ladder[i].reach : left;
+        uint64_t frames = reach / KS_V1_FRAME_EXTRA + SURE_COUNTERS;
+        struct masks *masks = NULL;
+        int rc = KS_OK;
+        s->count = ladder[i].counters;
+        if (s->count > frames)
+            s->count = (uint32_t)frames;
+        s->spent = !ks_v1_input_spend(s->in, (uint64_t)s->count * COST_MASK);
+        if (s->spent)
+            return KS_OK;
+        if (masked)
+            rc = make_masks(&masks, s->in, s->first, s->count, err);
+        s->masks = masks;
+        s->pos = search->from.offset + seen;
+        s->to = search->from.offset + reach;
+        if (rc == KS_OK)
+            rc = sweep(s, err);
+        free_masks(masks);
+        s->masks = NULL;
+        if (rc != KS_OK || s->spent)
+            return rc;
+        /* The second rung's counters contain the third's. */
+        if (i == 1 || reach == left)
+            seen = reach;
+    }
+    return KS_OK;
+}
+
+/*
+ * A frame too large for the sweep, directly before `at`: it must end exactly
+ * there, which hardly any other length does. Moves `at` to it.
+ */
+static int
+look_back_once(struct ks_v1_input *in, uint64_t from, struct ks_v1_place *at,
+               bool *moved, struct ks_err *err)
+{
+    struct ks_v1_place before = {.counter = at->counter - 1};
+    uint32_t mask =
+        ks_v1_input_header(in)->version == 0
+            ? 0
+            : ks_v1_length_mask(ks_v1_input_cipher(in), before.counter);
+    uint64_t pos = from;
+
+    if (at->offset - pos > KS_V1_FRAME_MAX + KS_V1_FRAME_EXTRA)
+        pos = at->offset - KS_V1_FRAME_MAX - KS_V1_FRAME_EXTRA;
+    if (!ks_v1_input_spend(in, (at->offset - pos) * COST_OFFSET))
+        return KS_OK;
+    for (; at->offset - pos > KS_V1_FRAME_EXTRA; pos++) {
+        struct ks_bytes view;
+        int rc = ks_v1_input_look(in, pos, KS_V1_LEN_SIZE, &view, err);
+        if (rc != KS_OK)
+            return rc;
+        if ((ks_get_u32be(view.ptr) ^ mask) !=
+            at->offset - pos - KS_V1_LEN_SIZE)
+            continue;
+        before.offset = pos;
+        rc = place_holds(in, before, moved, err);
+        if (rc != KS_OK)
+            return rc;
+        if (*moved) {
+            *at = before;
+            return KS_OK;
+        }
+    }
+    return KS_OK;
+}
+
+static int
+look_back(struct ks_v1_input *in, struct ks_v1_place from,
+          struct ks_v1_place *at, struct ks_err *err)
+{
+    for (int i = 0; i < LOOK_BACK_MAX; i++) {
+        bool moved = false;
+        int rc;
+        if (at->counter == from.counter || at->offset - from.offset <= TINY_MAX)
+            return KS_OK;
+        rc = look_back_once(in, from.offset, at, &moved, err);
+        if (rc != KS_OK || !moved)
+            return rc;
+    }
+    return KS_OK;
+}
+
+int
+ks_v1_resync(struct ks_v1_input *in, const struct ks_v1_search *search,
+             struct ks_v1_place *out, struct ks_err *err)
+{
+    struct sweep s = {.in = in, .first = search->from.counter};
+    struct ks_v1_place at = {.offset = search->hint,
+                             .counter = search->from.counter + 1};
+    bool holds = false;
+    int rc = KS_OK;
+
+    assert(search->from.offset <= ks_v1_input_size(in));
+    if (search->hint != 0)
+        rc = place_holds(in, at, &holds, err);
+    if (rc == KS_OK && !holds) {
+        rc = climb(&s, search, err);
+        at = s.found;
+        holds = s.done;
+        if (rc == KS_OK && holds)
+            rc = look_back(in, search->from, &at, err);
+    }
+    if (rc != KS_OK)
+        return rc;
+    if (!holds)
+        return KS_END;
+    *out = at;
+    return KS_OK;
+}
+
+int
+ks_v1_resync_end(struct ks_v1_input *in, struct ks_v1_place at, bool *found,
+                 struct ks_err *err)
+{
+    static const uint8_t end_frame[] = {6 << 3, 1}; /* end: true */
+    uint8_t want[KS_V1_END_FRAME_SIZE];
+    uint8_t full[KS_SHA256_SIZE];
+    struct ks_bytes have;
+    size_t right = 0;
+    size_t len;
+    int rc = ks_v1_input_look(in, at.offset, sizeof(want), &have, err);
+
+    if (rc != KS_OK)
+        return rc;
+    len = ks_v1_frame_seal(ks_v1_input_cipher(in), at.counter, end_frame,
+                           sizeof(end_frame), want, full);
+    assert(len == sizeof(want));
+    if (have.len == sizeof(want))
+        for (size_t i = 0; i < sizeof(want); i++)
+            right += have.ptr[i] == want[i];
+    *found = right >= 10;
+    return KS_OK;
+}

@@ -1,0 +1,104 @@
+/*
+ * wire: a Protocol Buffers field is a varint tag, number << 3 | type, and
+ *
+ *     type 0   a varint
+ *     type 1   8 bytes, little-endian
+ *     type 2   a varint length, then so many bytes
+ *     type 5   4 bytes, little-endian
+ */
+#include "source/signal_v1/wire.h"
+
+#include <assert.h>
+
+#define FIELD_NUMBER_MAX ((uint64_t)0x1fffffff)
+
+/* Most varints of a row are one byte: do not leave the file for them. */
+static bool
+read_varint(struct ks_cursor *c, uint64_t *out)
+{
+    if (c->left > 0 && c->ptr[0] < 0x80) {
+        *out = c->ptr[0];
+        c->ptr++;
+        c->left--;
+        return true;
+    }
+    return ks_cursor_varint(c, out);
+}
+
+/* The field's content, behind its tag. */
+static bool
+read_content(struct ks_cursor *c, unsigned type, struct ks_wire_field *f)
+{
+    uint64_t len;
+    uint32_t v32;
+
+    switch (type) {
+    case KS_WIRE_VARINT:
+        f->type = KS_WIRE_VARINT;
+        return read_varint(c, &f->value);
+    case KS_WIRE_I64:
+        f->type = KS_WIRE_I64;
+        return ks_cursor_u64le(c, &f->value);
+    case KS_WIRE_LEN:
+        f->type = KS_WIRE_LEN;
+        return read_varint(c, &len) && len <= c->left &&
+               ks_cursor_bytes(c, (size_t)len, &f->bytes);
+    case KS_WIRE_I32:
+        f->type = KS_WIRE_I32;
+        if (!ks_cursor_u32le(c, &v32))
+            return false;
+        f->value = v32;
+        return true;
+    default:
+        return false;
+    }
+}
+
+int
+ks_wire_next(struct ks_cursor *c, struct ks_wire_field *out)
+{
+    struct ks_cursor at = *c;
+    struct ks_wire_field f = {0};
+    uint64_t tag;
+
+    if (c->left == 0)
+        return KS_END;
+    if (!read_varint(&at, &tag))
+        return KS_E_FORMAT;
+    if (tag >> 3 == 0 || tag >> 3 > FIELD_NUMBER_MAX)
+        return KS_E_FORMAT;
+    f.number = (uint32_t)(tag >> 3);
+    if (!read_content(&at, (unsigned)(tag & 7), &f))
+        return KS_E_FORMAT;
+    f.raw = (struct ks_bytes){.ptr = c->ptr, .len = c->left - at.left};
+    assert(f.raw.len > 0);
+    *c = at;
+    *out = f;
+    return KS_OK;
+}
+
+int
+ks_wire_put_int(struct ks_buf *buf, uint32_t number, uint64_t value,
+                struct ks_err *err)
+{
+    int rc = ks_buf_varint(buf, (uint64_t)number << 3 | KS_WIRE_VARINT, err);
+
+    assert(number >= 1 && number <= FIELD_NUMBER_MAX);
+    if (rc != KS_OK)
+        return rc;
+    return ks_buf_varint(buf, value, err);
+}
+
+int
+ks_wire_put_bytes(struct ks_buf *buf, uint32_t number, struct ks_bytes bytes,
+                  struct ks_err *err)
+{
+    int rc = ks_buf_varint(buf, (uint64_t)number << 3 | KS_WIRE_LEN, err);
+
+    assert(number >= 1 && number <= FIELD_NUMBER_MAX);
+    if (rc == KS_OK)
+        rc = ks_buf_varint(buf, bytes.len, err);
+    if (rc == KS_OK && bytes.len > 0)
+        rc = ks_buf_append(buf, bytes.ptr, bytes.len, err);
+    return rc;
+}
