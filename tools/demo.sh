@@ -90,8 +90,7 @@ make_night() {
 own_file() {
     local free size
     [ -f "$SOURCE" ] || fail "There is no file $SOURCE."
-    [ -n "${KEY-}" ] || fail "KEY is missing: a file with the passphrase that" \
-        "opens $SOURCE (Signal's 30 digits)." \
+    [ -n "${KEY-}" ] || fail "KEY is missing: a file with Signal's 30 digits." \
         "  make run SOURCE=$SOURCE KEY=passphrase.txt"
     [ -f "$KEY" ] || fail "There is no file $KEY."
     export KEEPSAY_VAULT=keepsay-vault KEEPSAY_KEY_FILE=keepsay-vault.key
