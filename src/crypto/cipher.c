@@ -48,7 +48,7 @@ keyed_context(const EVP_CIPHER *cipher, const uint8_t *key)
 
 /* Feed in[0..len) in steps; out == NULL makes it associated data. */
 static void
-feed(EVP_CIPHER_CTX *evp, uint8_t *out, const uint8_t *in, size_t len)
+evp_feed(EVP_CIPHER_CTX *evp, uint8_t *out, const uint8_t *in, size_t len)
 {
     size_t at = 0;
 
@@ -91,7 +91,7 @@ void
 ks_ctr_apply(struct ks_ctr *ctr, uint8_t *out, const uint8_t *in, size_t len)
 {
     assert((out != NULL && in != NULL) || len == 0);
-    feed(ctr->evp, out, in, len);
+    evp_feed(ctr->evp, out, in, len);
 }
 
 void
@@ -129,7 +129,7 @@ ks_fingerprint(struct ks_fingerprinter *f, uint8_t *out, const void *data,
 
     assert(out != NULL && (data != NULL || len == 0));
     evp_must(EVP_EncryptInit_ex(f->evp, NULL, NULL, NULL, fingerprint_nonce));
-    feed(f->evp, NULL, data, len);
+    evp_feed(f->evp, NULL, data, len);
     evp_must(EVP_EncryptFinal_ex(f->evp, out, &wrote));
     assert(wrote == 0);
     evp_must(EVP_CIPHER_CTX_ctrl(f->evp, EVP_CTRL_AEAD_GET_TAG,

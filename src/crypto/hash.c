@@ -18,7 +18,7 @@
 
 /* The calls below fail for no input; if one does, the library is broken. */
 static void
-must(int rc)
+sha_must(int rc)
 {
     assert(rc == 1);
     (void)rc;
@@ -27,7 +27,7 @@ must(int rc)
 void
 ks_sha256_init(struct ks_sha256 *h)
 {
-    must(SHA256_Init(&h->ctx));
+    sha_must(SHA256_Init(&h->ctx));
 }
 
 void
@@ -35,13 +35,13 @@ ks_sha256_update(struct ks_sha256 *h, const void *data, size_t len)
 {
     assert(data != NULL || len == 0);
     if (len > 0)
-        must(SHA256_Update(&h->ctx, data, len));
+        sha_must(SHA256_Update(&h->ctx, data, len));
 }
 
 void
 ks_sha256_final(struct ks_sha256 *h, uint8_t *out)
 {
-    must(SHA256_Final(out, &h->ctx));
+    sha_must(SHA256_Final(out, &h->ctx));
 }
 
 void
@@ -138,7 +138,7 @@ sha512_feed(SHA512_CTX *ctx, const void *data, size_t len)
 {
     assert(data != NULL || len == 0);
     if (len > 0)
-        must(SHA512_Update(ctx, data, len));
+        sha_must(SHA512_Update(ctx, data, len));
 }
 
 /*
@@ -152,16 +152,16 @@ ks_sha512_chain_run(uint8_t *out, const struct ks_sha512_chain *in)
     SHA512_CTX ctx;
 
     assert(in->rounds >= 1);
-    must(SHA512_Init(&ctx));
+    sha_must(SHA512_Init(&ctx));
     sha512_feed(&ctx, in->salt, in->salt_len);
     sha512_feed(&ctx, in->input, in->input_len);
     sha512_feed(&ctx, in->input, in->input_len);
-    must(SHA512_Final(h, &ctx));
+    sha_must(SHA512_Final(h, &ctx));
     for (uint32_t i = 1; i < in->rounds; i++) {
-        must(SHA512_Init(&ctx));
+        sha_must(SHA512_Init(&ctx));
         sha512_feed(&ctx, h, sizeof h);
         sha512_feed(&ctx, in->input, in->input_len);
-        must(SHA512_Final(h, &ctx));
+        sha_must(SHA512_Final(h, &ctx));
     }
     memcpy(out, h, sizeof h);
     ks_wipe(h, sizeof h);

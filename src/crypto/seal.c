@@ -40,7 +40,8 @@
 #define SEALED_SEGMENT  (KS_SEAL_SEGMENT + KS_SEAL_TAG)
 #define FORMAT_VERSION  1
 
-static const uint8_t magic[8] = "KEEPSAY"; /* the NUL is its eighth byte */
+/* The NUL is its eighth byte. */
+static const uint8_t object_magic[8] = "KEEPSAY";
 
 /* What an object's salt and its epoch's key give. */
 struct derived {
@@ -115,7 +116,7 @@ static void
 put_bound(uint8_t *header, uint8_t suite, const struct ks_seal_binding *b)
 {
     memset(header, 0, BOUND_SIZE);
-    memcpy(header, magic, sizeof magic);
+    memcpy(header, object_magic, sizeof object_magic);
     header[AT_VERSION] = FORMAT_VERSION;
     header[AT_SUITE] = suite;
     header[AT_KIND] = b->kind;
@@ -124,8 +125,8 @@ put_bound(uint8_t *header, uint8_t suite, const struct ks_seal_binding *b)
 
 /* Key and commitment from header[0..56). The caller wipes *out. */
 static void
-derive(struct derived *out, const uint8_t *header, const uint8_t *key,
-       const uint8_t *vault_id)
+derive_object(struct derived *out, const uint8_t *header, const uint8_t *key,
+              const uint8_t *vault_id)
 {
     uint8_t info[sizeof KS_CTX_OBJECT - 1 + BOUND_SIZE + KS_VAULT_ID_SIZE];
     uint8_t okm[sizeof *out];
@@ -241,7 +242,7 @@ ks_seal(uint8_t *object, size_t plain_len, const struct ks_seal_in *in,
     assert(in->binding.kind >= 1);
     put_bound(header, suite, &in->binding);
     memcpy(header + AT_SALT, in->salt, SALT_SIZE);
-    derive(&d, header, in->key, in->binding.vault_id);
+    derive_object(&d, header, in->key, in->binding.vault_id);
     memcpy(header + AT_COMMITMENT, d.commitment, COMMITMENT_SIZE);
 
     if (evp == NULL ||
@@ -258,7 +259,7 @@ done:
 }
 
 static bool
-all_zero(const uint8_t *p, size_t len)
+reserved_is_zero(const uint8_t *p, size_t len)
 {
     uint8_t any = 0;
 
@@ -273,7 +274,7 @@ ks_seal_parse_header(struct ks_seal_header *out, const uint8_t *header,
 {
     uint8_t suite = header[AT_SUITE];
 
-    if (memcmp(header, magic, sizeof magic) != 0)
+    if (memcmp(header, object_magic, sizeof object_magic) != 0)
         return ks_fail(err, KS_E_FORMAT, 0, "this is not a Keepsay object");
     if (header[AT_VERSION] != FORMAT_VERSION)
         return ks_fail(err, KS_E_UNSUPPORTED, 0,
@@ -285,8 +286,8 @@ ks_seal_parse_header(struct ks_seal_header *out, const uint8_t *header,
                        "the object is sealed with suite %d, which this "
                        "Keepsay does not know",
                        suite);
-    if (header[AT_KIND] == 0 || !all_zero(header + AT_ZERO, 5) ||
-        !all_zero(header + AT_ZERO_TAIL, 8))
+    if (header[AT_KIND] == 0 || !reserved_is_zero(header + AT_ZERO, 5) ||
+        !reserved_is_zero(header + AT_ZERO_TAIL, 8))
         return ks_fail(err, KS_E_FORMAT, 0, "the object's header is damaged");
     out->suite = suite;
     out->kind = header[AT_KIND];
@@ -314,7 +315,7 @@ prove_header(struct derived *d, const uint8_t *header, const uint8_t *key,
     if (rc != KS_OK)
         return rc;
     put_bound(bound, said.suite, binding);
-    derive(d, header, key, binding->vault_id);
+    derive_object(d, header, key, binding->vault_id);
     if (memcmp(bound, header, sizeof bound) != 0 ||
         !ks_same(d->commitment, header + AT_COMMITMENT, COMMITMENT_SIZE))
         return ks_fail(err, KS_E_WRONG_KEY, 0,
