@@ -31,15 +31,13 @@ ks_capture_begin(struct ks_snapshot_writer **out, struct ks_vault *v,
                  const struct ks_capture_options *options, struct ks_err *err);
 
 /* Steps W3 and W4: on KS_OK the snapshot is durable and *out describes it
- * (free with ks_snapshot_info_wipe). Frees w, also on failure. */
+ * (free with ks_snapshot_info_wipe()). Frees w, also on failure. */
 KS_MUST_CHECK int
 ks_capture_commit(struct ks_snapshot_writer *w, struct ks_snapshot_info *out,
                   struct ks_err *err);
 
 /* Give up. Free w; NULL is ok. */
 void ks_capture_abandon(struct ks_snapshot_writer *w);
-
-void ks_snapshot_info_wipe(struct ks_snapshot_info *info);
 
 /* Open a snapshot of v for reading; `info` must outlive the reader. */
 KS_MUST_CHECK int

@@ -9,6 +9,8 @@
 #include "vault/note.h"
 #include "vault/snapshot_writer.h"
 
+struct ks_index;
+struct ks_index_options;
 struct ks_vault;
 
 /*
@@ -79,5 +81,16 @@ void ks_snapshots_free(struct ks_snapshots *s);
 KS_MUST_CHECK int ks_snapshots_find(const struct ks_snapshot_info **out,
                                     const struct ks_snapshots *s,
                                     const char *which, struct ks_err *err);
+
+/* Free what a struct holds; it is zero afterwards. */
+void ks_snapshot_info_wipe(struct ks_snapshot_info *info);
+
+/*
+ * The index of the vault, with the entries of every run that no index object
+ * covers. doomed: see index.h; may be NULL. The caller closes it.
+ */
+KS_MUST_CHECK int
+ks_snapshots_index(struct ks_index **out, struct ks_vault *v,
+                   const struct ks_index_options *options, struct ks_err *err);
 
 #endif /* KS_VAULT_SNAPSHOTS_H */

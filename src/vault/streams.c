@@ -1,0 +1,471 @@
+/*
+ * streams: cutting records into chunks, and chunks into a list.
+ *
+ * Numbers: 0..KS_LIST_LEVELS_MAX-1 are the levels of the list, then the blobs,
+ * then the connector's streams. A stream that is being written has a builder;
+ * there are KS_STREAMS_OPEN for the connector's streams, of which the least
+ * recently used is cut short when another one is needed, and one each for
+ * the blobs and the list.
+ */
+#include "vault/streams.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "crypto/secret.h"
+#include "crypto/siphash.h"
+#include "vault/snapshot_writer.h"
+
+#define BLOBS          KS_LIST_LEVELS_MAX
+#define FIRST_STREAM   (BLOBS + 1)
+#define BUILDERS       (KS_STREAMS_OPEN + 2)
+#define BUILDER_BLOBS  KS_STREAMS_OPEN
+#define BUILDER_LIST   (KS_STREAMS_OPEN + 1)
+#define NONE           UINT32_MAX
+#define REFS_MAX       ((size_t)64 << 20)
+#define REFS_TOTAL_MAX ((size_t)2 << 20) /* then the largest goes to the list  \
+                                          */
+
+/* A chunk being put together. */
+struct builder {
+    uint8_t *data; /* KS_CUT_MAX bytes */
+    size_t len;
+    uint32_t records;
+    uint32_t first_hash;
+    int64_t first_ms;
+    int64_t last_ms;
+    uint32_t stream; /* whose it is, or NONE */
+    uint64_t used;
+};
+
+struct stream {
+    char *name;
+    enum ks_section section;
+    uint32_t parent;    /* its number in the parent snapshot */
+    uint32_t builder;   /* or NONE */
+    struct ks_buf refs; /* framed list records, not in the list yet */
+    uint64_t chunks;
+    uint8_t last_id[32]; /* of its newest chunk */
+};
+
+struct ks_streams {
+    struct ks_streams_options o;
+    struct builder builders[BUILDERS];
+    struct stream *streams;
+    uint32_t count;
+    uint64_t clock;
+    size_t refs_total;
+    struct ks_stream_counts counts;
+};
+
+static int
+add_stream(struct ks_streams *s, const char *name, enum ks_section section,
+           struct ks_err *err)
+{
+    struct stream *bigger;
+    struct stream *st;
+
+    bigger = realloc(s->streams, (s->count + 1) * sizeof(*bigger));
+    if (bigger == NULL)
+        return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
+    s->streams = bigger;
+    st = &s->streams[s->count];
+    *st = (struct stream){.section = section, .builder = NONE};
+    st->name = strdup(name);
+    if (st->name == NULL)
+        return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
+    st->parent = ks_parent_stream(s->o.parent, name);
+    ks_buf_init(&st->refs, REFS_MAX);
+    s->count++;
+    return KS_OK;
+}
+
+int
+ks_streams_open(struct ks_streams **out,
+                const struct ks_streams_options *options, struct ks_err *err)
+{
+    struct ks_streams *s = calloc(1, sizeof(*s));
+    int rc = KS_OK;
+
+    if (s == NULL)
+        return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
+    s->o = *options;
+    for (unsigned i = 0; i < BUILDERS; i++) {
+        s->builders[i].stream = NONE;
+        s->builders[i].data = malloc(KS_CUT_MAX);
+        if (s->builders[i].data == NULL)
+            rc = KS_E_NOMEM;
+    }
+    if (rc < 0)
+        (void)ks_fail(err, rc, 0, "not enough memory");
+    for (unsigned i = 0; rc == KS_OK && i < KS_LIST_LEVELS_MAX; i++) {
+        char name[3] = {'\001', (char)('0' + i), '\0'};
+        rc = add_stream(s, name, KS_SECTION_STREAM, err);
+    }
+    if (rc == KS_OK)
+        rc = add_stream(s, "\001b", KS_SECTION_BLOBS, err);
+    if (rc == KS_OK) {
+        *out = s;
+        s = NULL;
+    }
+    ks_streams_close(s);
+    return rc;
+}
+
+void
+ks_streams_close(struct ks_streams *s)
+{
+    if (s == NULL)
+        return;
+    for (unsigned i = 0; i < BUILDERS; i++) {
+        if (s->builders[i].data != NULL)
+            ks_wipe(s->builders[i].data, KS_CUT_MAX);
+        free(s->builders[i].data);
+    }
+    for (uint32_t i = 0; i < s->count; i++) {
+        free(s->streams[i].name);
+        ks_buf_wipe(&s->streams[i].refs);
+    }
+    free(s->streams);
+    free(s);
+}
+
+int
+ks_streams_name(struct ks_streams *s, const char *name, unsigned *stream,
+                struct ks_err *err)
+{
+    int rc;
+
+    for (uint32_t i = FIRST_STREAM; i < s->count; i++) {
+        if (strcmp(s->streams[i].name, name) == 0) {
+            *stream = i;
+            return KS_OK;
+        }
+    }
+    if (s->count >= KS_STREAMS_MAX)
+        return ks_fail(err, KS_E_LIMIT, 0, "the source has too many streams");
+    rc = add_stream(s, name, KS_SECTION_STREAM, err);
+    if (rc == KS_OK) {
+        *stream = s->count - 1;
+        s->counts.streams++;
+    }
+    return rc;
+}
+
+/* A chunk is stored: its reference waits for the list. */
+static int
+retire_chunk(void *user, const struct ks_work *w, struct ks_err *err)
+{
+    struct ks_streams *s = user;
+    struct stream *st = &s->streams[w->tag];
+    struct ks_chunk_ref ref = {.plain = (uint32_t)w->len,
+                               .records = w->records,
+                               .first_hash = w->first_hash,
+                               .has_times = w->first_ms != KS_TIME_NONE,
+                               .first_ms = w->first_ms,
+                               .last_ms = w->last_ms};
+    struct ks_buf record;
+    int rc;
+
+    memcpy(ref.id, w->id, sizeof(ref.id));
+    memcpy(st->last_id, w->id, sizeof(st->last_id));
+    st->chunks++;
+    if (w->tag >= FIRST_STREAM)
+        s->counts.new_records += w->new_records;
+    ks_buf_init(&record, 256);
+    rc = ks_list_put_chunk(&record, &ref, err);
+    if (rc == KS_OK)
+        rc = ks_buf_varint(&st->refs, record.len, err);
+    if (rc == KS_OK)
+        rc = ks_buf_append(&st->refs, record.data, record.len, err);
+    s->refs_total += record.len + ks_varint_size(record.len);
+    ks_buf_wipe(&record);
+    return rc;
+}
+
+/* Hand a chunk that lies in work->data to the pipeline. */
+static void
+submit(struct ks_streams *s, uint32_t stream, struct ks_work *w,
+       const struct builder *b)
+{
+    w->kind = stream < FIRST_STREAM ? KS_CHUNK_LIST : KS_CHUNK_RECORDS;
+    w->records = b->records;
+    w->first_hash = b->first_hash;
+    w->first_ms = b->first_ms;
+    w->last_ms = b->last_ms;
+    w->tag = stream;
+    w->retired = retire_chunk;
+    w->user = s;
+    w->has_parent = ks_parent_resembles(s->o.parent, s->streams[stream].parent,
+                                        b->first_hash, w->parent);
+    ks_pipeline_submit(s->o.pipeline, w);
+}
+
+static void
+empty_builder(struct builder *b)
+{
+    b->len = 0;
+    b->records = 0;
+    b->first_hash = 0;
+    b->first_ms = KS_TIME_NONE;
+    b->last_ms = KS_TIME_NONE;
+}
+
+/* End the builder's chunk, if it has anything. */
+static int
+cut(struct ks_streams *s, struct builder *b, struct ks_err *err)
+{
+    struct ks_work *w = NULL;
+    int rc;
+
+    if (b->records == 0)
+        return KS_OK;
+    rc = ks_pipeline_take(s->o.pipeline, &w, err);
+    if (rc < 0)
+        return rc;
+    memcpy(w->data, b->data, b->len);
+    w->len = b->len;
+    submit(s, b->stream, w, b);
+    empty_builder(b);
+    return KS_OK;
+}
+
+/* The builder of a stream; another stream's chunk may have to end for it. */
+static int
+want_builder(struct ks_streams *s, uint32_t stream, struct builder **out,
+             struct ks_err *err)
+{
+    uint32_t pick = s->streams[stream].builder;
+    struct builder *b;
+    int rc;
+
+    if (pick == NONE) {
+        pick = stream < BLOBS    ? BUILDER_LIST
+               : stream == BLOBS ? BUILDER_BLOBS
+                                 : 0;
+        for (uint32_t i = 1; stream > BLOBS && i < KS_STREAMS_OPEN; i++)
+            if (s->builders[i].used < s->builders[pick].used)
+                pick = i;
+        b = &s->builders[pick];
+        rc = cut(s, b, err);
+        if (rc < 0)
+            return rc;
+        if (b->stream != NONE)
+            s->streams[b->stream].builder = NONE;
+        empty_builder(b);
+        b->stream = stream;
+        s->streams[stream].builder = pick;
+    }
+    b = &s->builders[pick];
+    b->used = ++s->clock;
+    *out = b;
+    return KS_OK;
+}
+
+static void
+add_time(struct builder *b, int64_t time_ms)
+{
+    if (time_ms == KS_TIME_NONE)
+        return;
+    if (b->first_ms == KS_TIME_NONE || time_ms < b->first_ms)
+        b->first_ms = time_ms;
+    if (b->last_ms == KS_TIME_NONE || time_ms > b->last_ms)
+        b->last_ms = time_ms;
+}
+
+/* A record too large to share a chunk: its own. */
+static int
+large_record(struct ks_streams *s, struct builder *b, struct ks_bytes record,
+             uint32_t hash, int64_t time_ms, struct ks_err *err)
+{
+    struct builder alone = {.records = 1,
+                            .first_hash = hash,
+                            .first_ms = time_ms,
+                            .last_ms = time_ms};
+    struct ks_work *w = NULL;
+    int rc = cut(s, b, err);
+
+    if (rc == KS_OK)
+        rc = ks_pipeline_take(s->o.pipeline, &w, err);
+    if (rc < 0)
+        return rc;
+    w->len = ks_varint_put(w->data, record.len);
+    memcpy(w->data + w->len, record.ptr, record.len);
+    w->len += record.len;
+    submit(s, b->stream, w, &alone);
+    return KS_OK;
+}
+
+/* hash < 2^64 * len / KS_CUT_AVG, in 64 bits: the average is 3 * 2^14, so the
+ * bound is len / 3 * 2^50. */
+static bool
+cuts_after(uint64_t hash, size_t len)
+{
+    uint64_t n = len;
+
+    static_assert(KS_CUT_AVG == (size_t)3 << 14, "the bound below");
+    if (len >= KS_CUT_AVG)
+        return true;
+    return hash < ((n / 3) << 50) + ((n % 3) << 50) / 3;
+}
+
+/* Append to any stream, the list's included. */
+static int
+append(struct ks_streams *s, uint32_t stream, struct ks_bytes record,
+       int64_t time_ms, struct ks_err *err)
+{
+    uint64_t hash = ks_siphash(s->o.cut_key, record.ptr, record.len);
+    size_t framed = ks_varint_size(record.len) + record.len;
+    struct builder *b = NULL;
+    int rc = want_builder(s, stream, &b, err);
+
+    if (rc < 0)
+        return rc;
+    if (framed > KS_CUT_MAX)
+        return large_record(s, b, record, (uint32_t)hash, time_ms, err);
+    if (framed > KS_CUT_MAX - b->len)
+        rc = cut(s, b, err);
+    if (rc < 0)
+        return rc;
+    if (b->records == 0)
+        b->first_hash = (uint32_t)hash;
+    b->len += ks_varint_put(b->data + b->len, record.len);
+    if (record.len > 0)
+        memcpy(b->data + b->len, record.ptr, record.len);
+    b->len += record.len;
+    b->records++;
+    add_time(b, time_ms);
+    if (b->len >= KS_CUT_MIN && cuts_after(hash, record.len))
+        rc = cut(s, b, err);
+    return rc;
+}
+
+/* Put a stream's waiting references into the list as one section. */
+static int
+emit_section(struct ks_streams *s, uint32_t stream, struct ks_err *err)
+{
+    struct stream *st = &s->streams[stream];
+    struct ks_buf refs = st->refs;
+    struct ks_cursor c = ks_cursor_over(refs.data, refs.len);
+    struct ks_buf head;
+    struct ks_bytes record;
+    const char *name = st->section == KS_SECTION_STREAM ? st->name : "";
+    int rc;
+
+    ks_buf_init(&st->refs, REFS_MAX); /* appending may retire more chunks */
+    s->refs_total -= refs.len;
+    ks_buf_init(&head, 256);
+    rc = ks_list_put_section(&head, st->section, name, err);
+    if (rc == KS_OK)
+        rc = append(s, 0, ks_buf_bytes(&head), KS_TIME_NONE, err);
+    while (rc == KS_OK && (rc = ks_records_next(&c, &record, err)) == KS_OK)
+        rc = append(s, 0, record, KS_TIME_NONE, err);
+    ks_buf_wipe(&head);
+    ks_buf_wipe(&refs);
+    return rc == KS_END ? KS_OK : rc;
+}
+
+/* Keep the waiting references small, whatever the source's size. */
+static int
+relieve(struct ks_streams *s, struct ks_err *err)
+{
+    uint32_t largest = BLOBS;
+
+    if (s->refs_total < REFS_TOTAL_MAX)
+        return KS_OK;
+    for (uint32_t i = FIRST_STREAM; i < s->count; i++)
+        if (s->streams[i].refs.len > s->streams[largest].refs.len)
+            largest = i;
+    if (s->streams[largest].refs.len == 0)
+        return KS_OK;
+    return emit_section(s, largest, err);
+}
+
+int
+ks_streams_record(struct ks_streams *s, unsigned stream, struct ks_bytes record,
+                  int64_t time_ms, struct ks_err *err)
+{
+    int rc;
+
+    assert(stream >= FIRST_STREAM && stream < s->count);
+    assert(record.len <= KS_RECORD_MAX);
+    rc = append(s, stream, record, time_ms, err);
+    if (rc == KS_OK) {
+        s->counts.records++;
+        rc = relieve(s, err);
+    }
+    return rc;
+}
+
+int
+ks_streams_blob(struct ks_streams *s, struct ks_bytes record,
+                struct ks_err *err)
+{
+    int rc = append(s, BLOBS, record, KS_TIME_NONE, err);
+
+    return rc == KS_OK ? relieve(s, err) : rc;
+}
+
+/* Cut a level of the list; if it has more than one chunk, their references
+ * are the next level. */
+static int
+finish_level(struct ks_streams *s, uint32_t level, struct ks_err *err)
+{
+    struct ks_buf refs;
+    struct ks_cursor c;
+    struct ks_bytes record;
+    int rc = cut(s, &s->builders[BUILDER_LIST], err);
+
+    if (rc == KS_OK)
+        rc = ks_pipeline_drain(s->o.pipeline, err);
+    if (rc < 0 || s->streams[level].chunks <= 1)
+        return rc;
+    if (level + 1 >= KS_LIST_LEVELS_MAX)
+        return ks_fail(err, KS_E_LIMIT, 0, "the snapshot's list is too long");
+    refs = s->streams[level].refs;
+    ks_buf_init(&s->streams[level].refs, REFS_MAX);
+    c = ks_cursor_over(refs.data, refs.len);
+    while ((rc = ks_records_next(&c, &record, err)) == KS_OK) {
+        rc = append(s, level + 1, record, KS_TIME_NONE, err);
+        if (rc < 0)
+            break;
+    }
+    ks_buf_wipe(&refs);
+    return rc == KS_END ? KS_OK : rc;
+}
+
+int
+ks_streams_finish(struct ks_streams *s, uint8_t *root, uint8_t *level,
+                  struct ks_err *err)
+{
+    uint32_t at = 0;
+    int rc = KS_OK;
+
+    for (unsigned i = 0; rc == KS_OK && i < BUILDER_LIST; i++)
+        rc = cut(s, &s->builders[i], err);
+    if (rc == KS_OK)
+        rc = ks_pipeline_drain(s->o.pipeline, err);
+    for (uint32_t i = FIRST_STREAM; rc == KS_OK && i < s->count; i++)
+        rc = emit_section(s, i, err);
+    if (rc == KS_OK)
+        rc = emit_section(s, BLOBS, err);
+    for (; rc == KS_OK; at++) {
+        rc = finish_level(s, at, err);
+        if (rc == KS_OK && s->streams[at].chunks <= 1)
+            break;
+    }
+    if (rc < 0)
+        return rc;
+    assert(s->streams[at].chunks == 1);
+    memcpy(root, s->streams[at].last_id, 32);
+    *level = (uint8_t)at;
+    return KS_OK;
+}
+
+struct ks_stream_counts
+ks_streams_counts(const struct ks_streams *s)
+{
+    return s->counts;
+}
