@@ -275,17 +275,29 @@ def check_files(tree):
     return findings
 
 
+def comment_share(tree, *tops):
+    """Of the lines that say something, how many are comments."""
+    kinds = [line_kinds(tree.text[name]) for name in tree.files(*tops)]
+    code, comment = sum(k[0] for k in kinds), sum(k[1] for k in kinds)
+    return comment / max(1, code + comment)
+
+
+def check_comments(tree):
+    share = comment_share(tree, "src")
+    if not tree.files("src") or COMMENTS_MIN <= share <= COMMENTS_MAX:
+        return [], share
+    rooms = sorted({room_of(name) or "src" for name in tree.files("src")})
+    each = ", ".join(f"{room} {comment_share(tree, 'src/' + room):.1%}"
+                     for room in rooms)
+    return [f"src: {share:.1%} of the lines are comments, "
+            f"{COMMENTS_MIN:.0%} to {COMMENTS_MAX:.0%} ({each})"], share
+
+
 def check_sizes(tree):
     findings, functions = check_functions(tree)
     findings += check_files(tree)
-    code = comment = 0
-    for name in tree.files("src"):
-        kinds = line_kinds(tree.text[name])
-        code, comment = code + kinds[0], comment + kinds[1]
-    share = comment / max(1, code + comment)
-    if code and not COMMENTS_MIN <= share <= COMMENTS_MAX:
-        findings.append(f"src: {share:.0%} of the lines are comments; "
-                        f"{COMMENTS_MIN:.0%} to {COMMENTS_MAX:.0%}")
+    comments, share = check_comments(tree)
+    findings += comments
 
     def total(names):
         return sum(tree.text[name].count("\n") for name in names)
@@ -297,7 +309,7 @@ def check_sizes(tree):
     if tests < source:
         findings.append(f"tests: {tests} lines for {source} of source; "
                         "at least as many")
-    return findings, (f"{functions}, {share:.0%} comments, "
+    return findings, (f"{functions}, {share:.1%} comments, "
                       f"{tests / max(1, source):.2f} lines of test a line")
 
 

@@ -210,7 +210,7 @@ class Sizes(Planted):
     def test_a_comment_mark_in_a_string_is_no_comment(self):
         self.plant("src/base/prose.h", "\n".join(
             f'#define KS_S{i} "/*"' for i in range(60)) + "\n")
-        self.assert_one("sizes", "0% of the lines are comments")
+        self.assert_one("sizes", "0.0% of the lines are comments")
 
     def test_less_test_than_source_is_found(self):
         self.plant("tests/unit/test_x.c", "int y;\n" * 20)
