@@ -243,6 +243,29 @@ strip_padding(struct ks_buf *plain)
     return true;
 }
 
+/* Make `plain` the content of `content`: its memory if that may be so large,
+ * else a copy. */
+static int
+hand_over(struct ks_buf *content, struct ks_buf *plain, struct ks_err *err)
+{
+    struct ks_buf next;
+    int rc = KS_OK;
+
+    ks_buf_init(&next, content->max);
+    if (plain->cap <= content->max) {
+        next = *plain;
+        next.max = content->max;
+        ks_buf_init(plain, plain->max);
+    } else {
+        rc = ks_buf_append(&next, plain->data, plain->len, err);
+    }
+    if (rc == KS_OK) {
+        ks_buf_wipe(content);
+        *content = next;
+    }
+    return rc;
+}
+
 int
 ks_object_unseal(const struct ks_object_context *cx, enum ks_object_kind kind,
                  struct ks_bytes sealed, struct ks_buf *content,
@@ -272,15 +295,7 @@ ks_object_unseal(const struct ks_object_context *cx, enum ks_object_kind kind,
         rc = ks_fail(err, KS_E_CORRUPT, 0, "its content is laid out wrongly");
         goto done;
     }
-    if (plain.len > content->max) {
-        rc = ks_fail(err, KS_E_LIMIT, 0, "%zu bytes are more than expected",
-                     plain.len);
-        goto done;
-    }
-    plain.max = content->max;
-    ks_buf_wipe(content);
-    *content = plain; /* now the caller's */
-    ks_buf_init(&plain, KS_OBJECT_MAX);
+    rc = hand_over(content, &plain, err);
 done:
     ks_buf_wipe(&plain);
     ks_opener_close(opener);
