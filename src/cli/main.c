@@ -1,0 +1,161 @@
+/*
+ * main: hardens the process, finds the command, runs it, says how it went.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/exit_code.h"
+#include "cli/interrupt.h"
+#include "crypto/secret.h"
+
+/* No core dump, and no other program of this user may look inside: the
+ * process holds keys and messages. */
+static void
+harden_process(void)
+{
+    struct rlimit none = {0};
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* Whether --json was typed: an argument that cannot be understood is then
+ * answered in JSON all the same. */
+static bool
+typed_json(int argc, char *const *argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* No command, or none that there is. */
+static int
+fail_no_command(struct ks_cli *c, struct ks_err *err)
+{
+    const char *word = c->args.word_count > 0 ? c->args.words[0] : NULL;
+    const char *nearest = NULL;
+
+    ks_hint(&c->out, "`keepsay help` lists the commands");
+    if (word == NULL)
+        return ks_fail(err, KS_E_USAGE, 0, "what shall keepsay do?");
+    if (strcmp(word, "key") == 0) {
+        return ks_fail(err, KS_E_USAGE, 0,
+                       "keepsay key: one of show, verify, slots, add, remove");
+    }
+    nearest = ks_command_nearest(word);
+    if (nearest == NULL)
+        return ks_fail(err, KS_E_USAGE, 0, "there is no command %s", word);
+    return ks_fail(err, KS_E_USAGE, 0,
+                   "there is no command %s: did you mean %s?", word, nearest);
+}
+
+/* --help and --version stand for commands of their own. */
+static const struct ks_command *
+command_of_flags(const struct ks_cli *c)
+{
+    const char *name = NULL;
+    size_t used = 0;
+
+    if (ks_args_has(&c->args, KS_FLAG_HELP))
+        name = "help";
+    else if (ks_args_has(&c->args, KS_FLAG_VERSION))
+        name = "version";
+    return name != NULL ? ks_command_find(&name, 1, &used) : NULL;
+}
+
+/* Find the command and see that flags and words are such as it takes. */
+static int
+choose_command(struct ks_cli *c, struct ks_err *err)
+{
+    const struct ks_command *k;
+    uint64_t flags = KS_FLAGS_COMMON;
+    size_t used = 0;
+
+    k = ks_command_find(c->args.words, c->args.word_count, &used);
+    if (k != NULL)
+        c->out.command = k->name;
+    if (command_of_flags(c) != NULL) {
+        c->command = command_of_flags(c);
+        c->out.command = c->command->name;
+        return KS_OK;
+    }
+    if (k == NULL && c->args.unknown == NULL)
+        return fail_no_command(c, err);
+    flags = k != NULL ? flags | k->flags : UINT64_MAX;
+    if (ks_args_check(&c->args, flags, c->out.command, err) != KS_OK) {
+        ks_hint(&c->out, "`keepsay help %s` says what it takes",
+                c->out.command);
+        return err->code;
+    }
+    assert(k != NULL); /* an unknown flag has failed the check */
+    if (c->args.word_count - used < k->words_min ||
+        c->args.word_count - used > k->words_max) {
+        ks_hint(&c->out, "`keepsay help %s` says more", k->name);
+        return ks_fail(err, KS_E_USAGE, 0, "usage: keepsay %s %s", k->name,
+                       k->words);
+    }
+    c->command = k;
+    return KS_OK;
+}
+
+/* Take the general flags to heart. */
+static void
+apply_common_flags(struct ks_cli *c)
+{
+    c->out.json = c->out.json || ks_args_has(&c->args, KS_FLAG_JSON);
+    c->out.quiet = ks_args_has(&c->args, KS_FLAG_QUIET);
+    c->out.verbose = c->args.verbose;
+    if (ks_args_has(&c->args, KS_FLAG_NO_COLOR)) {
+        c->out.color_out = false;
+        c->out.color_err = false;
+    }
+    c->meter.shown = isatty(STDERR_FILENO) && !c->out.json && !c->out.quiet &&
+                     !ks_args_has(&c->args, KS_FLAG_NO_PROGRESS);
+}
+
+static int
+run_cli(struct ks_cli *c, int argc, char *const *argv, struct ks_err *err)
+{
+    int rc = ks_args_parse(&c->args, argc, argv, err);
+
+    if (rc == KS_OK) {
+        apply_common_flags(c);
+        rc = choose_command(c, err);
+    }
+    if (rc == KS_OK)
+        rc = ks_crypto_init(err);
+    if (rc == KS_OK) {
+        ks_interrupt_gentle(c->command->gentle);
+        rc = c->command->run(c, err);
+    }
+    return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct ks_err err = KS_ERR_INIT;
+    struct ks_cli c = {0};
+    int exit_code;
+    int rc;
+
+    harden_process();
+    ks_interrupt_install();
+    ks_out_init(&c.out, &c.meter);
+    c.out.json = typed_json(argc, argv);
+    c.progress = ks_meter_progress(&c.meter);
+    rc = run_cli(&c, argc, argv, &err);
+    ks_meter_clear(&c.meter);
+    ks_cli_close(&c);
+    exit_code = ks_out_finish(&c.out, rc, &err);
+    ks_out_wipe(&c.out);
+    return exit_code;
+}

@@ -1,0 +1,38 @@
+#ifndef KS_CLI_NEW_KEY_H
+#define KS_CLI_NEW_KEY_H
+
+#include "base/err.h"
+
+struct ks_cli;
+struct ks_secret;
+
+/*
+ * new_key: keys that are made, and how a person gets to hold them.
+ *
+ * Floor 6.
+ */
+
+/* The 16 groups of a recovery key in four rows on stdout, past every buffer
+ * that is not wiped. */
+void ks_show_recovery_key(const struct ks_secret *key);
+
+/* Make a recovery key and write it to `path` (0600, never replaced). Sets a
+ * hint. The caller frees; ks_forget_key_file() takes the file away again. */
+KS_MUST_CHECK int
+ks_make_recovery_file(struct ks_secret **out, struct ks_cli *c,
+                      const char *path, struct ks_err *err);
+
+/* Remove a key file that was just made: nothing opens with it. */
+void ks_forget_key_file(const char *path);
+
+/* Ask for a new passphrase, twice. KS_E_USAGE (no terminal, or the two
+ * differ), and as ks_prompt_secret(). Warns of a short one. */
+KS_MUST_CHECK int ks_ask_new_passphrase(struct ks_secret **out,
+                                        struct ks_cli *c, struct ks_err *err);
+
+/* Read a new passphrase from a file; warns of a short one. */
+KS_MUST_CHECK int
+ks_read_new_passphrase(struct ks_secret **out, struct ks_cli *c,
+                       const char *path, struct ks_err *err);
+
+#endif /* KS_CLI_NEW_KEY_H */

@@ -1,0 +1,176 @@
+/*
+ * prompt: read a line with the echo off. Signals that would leave the terminal
+ * mute are caught while it is, noted, and sent again once it is put back; after
+ * a stop (Ctrl-Z) the question is asked anew.
+ */
+#include "cli/prompt.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "crypto/secret.h"
+
+static const int prompt_signals[] = {SIGINT,  SIGTERM, SIGHUP, SIGQUIT,
+                                     SIGTSTP, SIGTTIN, SIGTTOU};
+#define PROMPT_SIGNALS (sizeof(prompt_signals) / sizeof(prompt_signals[0]))
+
+static volatile sig_atomic_t prompt_caught; /* the last signal, or 0 */
+
+static void
+on_prompt_signal(int signo)
+{
+    prompt_caught = signo;
+}
+
+/* The terminal while a question stands on it. */
+struct prompt {
+    int fd;
+    bool echo;
+    struct termios was;
+    struct sigaction acts[PROMPT_SIGNALS];
+};
+
+bool
+ks_prompt_possible(void)
+{
+    int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    (void)close(fd);
+    return true;
+}
+
+/* Catch the signals and turn the echo off, if that is wanted. */
+static int
+begin_prompt(struct prompt *p, struct ks_err *err)
+{
+    struct sigaction act = {.sa_handler = on_prompt_signal};
+    struct termios mute;
+
+    if (tcgetattr(p->fd, &p->was) != 0)
+        return ks_fail_sys(err, errno, "cannot ask at the terminal");
+    (void)sigemptyset(&act.sa_mask); /* no SA_RESTART: read() shall end */
+    prompt_caught = 0;
+    for (size_t i = 0; i < PROMPT_SIGNALS; i++)
+        (void)sigaction(prompt_signals[i], &act, &p->acts[i]);
+    mute = p->was;
+    mute.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+    if (!p->echo)
+        (void)tcsetattr(p->fd, TCSAFLUSH, &mute);
+    return KS_OK;
+}
+
+/* Put all back, and let the signal that came do what it would have done. */
+static void
+end_prompt(struct prompt *p)
+{
+    int caught = prompt_caught;
+
+    if (!p->echo) {
+        (void)tcsetattr(p->fd, TCSAFLUSH, &p->was);
+        (void)!write(p->fd, "\n", 1);
+    }
+    for (size_t i = 0; i < PROMPT_SIGNALS; i++)
+        (void)sigaction(prompt_signals[i], &p->acts[i], NULL);
+    if (caught != 0)
+        (void)kill(getpid(), caught);
+}
+
+static bool
+is_stop_signal(int signo)
+{
+    return signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
+}
+
+/* Read up to a line end. KS_END if a stop came: ask again. */
+static int
+read_answer(const struct prompt *p, char *line, size_t *len, struct ks_err *err)
+{
+    *len = 0;
+    for (;;) {
+        char c = 0;
+        ssize_t n = read(p->fd, &c, 1);
+
+        if (n < 0 && errno == EINTR && is_stop_signal(prompt_caught))
+            return KS_END;
+        if (n < 0 && errno != EINTR)
+            return ks_fail_sys(err, errno, "cannot read from the terminal");
+        if ((n < 0 && prompt_caught != 0) || (n == 0 && *len == 0))
+            return ks_fail(err, KS_E_CANCELLED, 0, "nothing was typed");
+        if (n < 0)
+            continue;
+        if (n == 0 || c == '\n' || c == '\r')
+            return KS_OK;
+        if (*len == KS_PROMPT_MAX) {
+            return ks_fail(err, KS_E_LIMIT, 0,
+                           "more than %zu characters were typed",
+                           KS_PROMPT_MAX);
+        }
+        line[(*len)++] = c;
+    }
+}
+
+/* Ask until there is an answer in line[0..*len), len <= KS_PROMPT_MAX. */
+static int
+ask(char *line, size_t *len, const char *question, bool echo,
+    struct ks_err *err)
+{
+    struct prompt p = {.echo = echo};
+    int rc;
+
+    p.fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (p.fd < 0) {
+        return ks_fail(err, KS_E_USAGE, 0,
+                       "a key is needed, and there is no terminal to ask at");
+    }
+    do {
+        rc = begin_prompt(&p, err);
+        if (rc != KS_OK)
+            break;
+        rc = ks_fd_write(p.fd, question, strlen(question), "/dev/tty", err);
+        if (rc == KS_OK)
+            rc = read_answer(&p, line, len, err);
+        end_prompt(&p);
+    } while (rc == KS_END);
+    (void)close(p.fd);
+    return rc;
+}
+
+int
+ks_prompt_secret(struct ks_secret **out, const char *question,
+                 struct ks_err *err)
+{
+    struct ks_secret *line = NULL;
+    size_t len = 0;
+    int rc = ks_secret_new(&line, KS_PROMPT_MAX, err);
+
+    if (rc == KS_OK)
+        rc = ask((char *)line->data, &len, question, false, err);
+    if (rc == KS_OK && len == 0)
+        rc = ks_fail(err, KS_E_CANCELLED, 0, "nothing was typed");
+    if (rc == KS_OK)
+        rc = ks_secret_copy(out, line->data, len, err);
+    ks_secret_free(line);
+    return rc;
+}
+
+int
+ks_prompt_yes(bool *out, const char *question, struct ks_err *err)
+{
+    char line[KS_PROMPT_MAX];
+    size_t len = 0;
+
+    if (ask(line, &len, question, true, err) != KS_OK)
+        return err->code;
+    *out = (len == 1 && (line[0] == 'y' || line[0] == 'Y')) ||
+           (len == 3 && strncasecmp(line, "yes", 3) == 0);
+    return KS_OK;
+}
