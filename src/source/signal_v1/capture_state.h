@@ -21,9 +21,10 @@
  * statements, capture_damage.c with all that does not verify. One capture is
  * made, run and freed by ks_v1_capture(); see capture.h.
  */
-#define KS_V1_SQL_KEPT ((size_t)4096) /* longer statements are read each time  \
-                                       */
-#define KS_V1_END_MAX ((size_t)4096)  /* bytes of an end frame that is kept */
+#define KS_V1_SQL_KEPT                                                         \
+    ((size_t)4096)                   /* longer statements are read each time   \
+                                      */
+#define KS_V1_END_MAX ((size_t)4096) /* bytes of an end frame that is kept */
 
 struct ks_v1_capture {
     struct ks_v1_input *in;

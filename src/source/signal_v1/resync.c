@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/reader.h"
 #include "source/signal_v1/frame.h"
 
 #define SMALL_MAX ((uint32_t)65535) /* a length searched for sure counters */
@@ -94,18 +95,48 @@ make_masks(struct masks **out, struct ks_v1_input *in, uint32_t first,
     return KS_OK;
 }
 
-/*
- * Version 0: do plausible frames stand at `at` under its counter? Two of
- * them, or 24 bytes, must agree, unless damage or the file's end comes first.
- */
+/* Version 0: whether the MAC of the blob of len bytes at `at`, which does
+ * cover the counter, holds. */
 static int
-chain_holds(struct ks_v1_input *in, struct ks_v1_place at, bool *holds,
-            struct ks_err *err)
+blob_holds(struct ks_v1_input *in, struct ks_v1_place at, uint32_t len,
+           bool *holds, struct ks_err *err)
 {
-    uint64_t agreed = 0;
+    uint64_t size = ks_v1_input_size(in);
+    uint8_t spare[4096];
+    struct ks_reader *blob;
+    size_t got;
+    int rc;
 
     *holds = false;
-    for (int i = 0; i < 2 && agreed < 24; i++) {
+    if (at.offset > size || size - at.offset < (uint64_t)len + KS_V1_MAC_SIZE ||
+        !ks_v1_input_spend(in, len))
+        return KS_OK;
+    blob = ks_v1_input_blob(in, at, len);
+    do {
+        rc = ks_reader_read(blob, spare, sizeof(spare), &got, err);
+    } while (rc == KS_OK);
+    ks_reader_close(blob);
+    ks_wipe(spare, sizeof(spare));
+    *holds = rc == KS_END;
+    if (rc != KS_E_FORMAT)
+        return rc == KS_END ? KS_OK : rc;
+    *err = KS_ERR_INIT;
+    return KS_OK;
+}
+
+/*
+ * Version 0: does the frame at `at`, and the next, decode under its counter?
+ * A blob decides by its MAC. If there is no next frame, or if `strict`,
+ * because the counter is one of many, they must be of known kinds.
+ */
+static int
+chain_holds(struct ks_v1_input *in, struct ks_v1_place at, bool strict,
+            bool *holds, struct ks_err *err)
+{
+    bool known = true;
+
+    *holds = false;
+    for (int i = 0; i < 2; i++) {
         struct ks_v1_frame frame = {0};
         struct ks_v1_piece piece;
         struct ks_bytes pb;
@@ -113,34 +144,35 @@ chain_holds(struct ks_v1_input *in, struct ks_v1_place at, bool *holds,
         if (rc != KS_OK)
             return rc;
         if (i > 0 && !piece.authentic)
-            return KS_OK; /* damage or the end: what was seen must do */
+            break; /* damage or the end: what was seen must do */
         pb = (struct ks_bytes){.ptr = piece.content, .len = piece.len};
-        *holds = piece.state == KS_V1_GOOD &&
-                 (piece.large ||
-                  (ks_v1_frame_plausible(pb) && ks_v1_frame_parse(&frame, pb)));
-        if (!*holds || frame.kind == KS_V1_END)
+        if (piece.state != KS_V1_GOOD ||
+            (!piece.large && !ks_v1_frame_parse(&frame, pb)))
             return KS_OK;
-        agreed += piece.len;
+        known = known && (piece.large || ks_v1_frame_plausible(pb));
+        if (strict && !known)
+            return KS_OK;
         at.offset = piece.end;
         at.counter++;
-        if (frame.has_blob) {
-            at.offset += (uint64_t)frame.blob_len + KS_V1_MAC_SIZE;
-            at.counter++;
-        }
+        if (frame.has_blob)
+            return blob_holds(in, at, frame.blob_len, holds, err);
+        *holds = i > 0;
+        if (frame.kind == KS_V1_END)
+            break;
     }
+    *holds = *holds || known;
     return KS_OK;
 }
 
-/* Whether reading can go on at `at`. */
-static int
-place_holds(struct ks_v1_input *in, struct ks_v1_place at, bool *holds,
-            struct ks_err *err)
+int
+ks_v1_resync_holds(struct ks_v1_input *in, struct ks_v1_place at, bool *holds,
+                   struct ks_err *err)
 {
     struct ks_v1_piece piece;
     int rc;
 
     if (ks_v1_input_header(in)->version == 0)
-        return chain_holds(in, at, holds, err);
+        return chain_holds(in, at, false, holds, err);
     rc = ks_v1_input_read(in, at, &piece, err);
     if (rc == KS_OK)
         *holds = piece.state == KS_V1_GOOD;
@@ -177,7 +209,7 @@ try_plain(struct sweep *s, uint64_t offset, uint32_t len, struct ks_err *err)
         if (!piece.authentic || s->spent)
             return KS_OK;
         at.counter = s->first + i;
-        rc = chain_holds(s->in, at, &s->done, err);
+        rc = chain_holds(s->in, at, i >= SURE_COUNTERS, &s->done, err);
         if (rc != KS_OK)
             return rc;
     }
@@ -202,7 +234,7 @@ try_masked(struct sweep *s, uint64_t offset, uint32_t word, struct ks_err *err)
         s->spent = !ks_v1_input_spend(s->in, (uint64_t)len + COST_ATTEMPT);
         if (s->spent)
             return KS_OK;
-        rc = place_holds(s->in, at, &s->done, err);
+        rc = ks_v1_resync_holds(s->in, at, &s->done, err);
         if (rc != KS_OK)
             return rc;
         s->found = at;
@@ -315,7 +347,7 @@ climb(struct sweep *s, const struct ks_v1_search *search, struct ks_err *err)
         if (rc != KS_OK || s->spent)
             return rc;
         /* The second rung's counters contain the third's. */
-        if (i == 1 || reach == left)
+        if (i == 1)
             seen = reach;
     }
     return KS_OK;
@@ -349,7 +381,7 @@ look_back_once(struct ks_v1_input *in, uint64_t from, struct ks_v1_place *at,
             at->offset - pos - KS_V1_LEN_SIZE)
             continue;
         before.offset = pos;
-        rc = place_holds(in, before, moved, err);
+        rc = ks_v1_resync_holds(in, before, moved, err);
         if (rc != KS_OK)
             return rc;
         if (*moved) {
@@ -388,7 +420,7 @@ ks_v1_resync(struct ks_v1_input *in, const struct ks_v1_search *search,
 
     assert(search->from.offset <= ks_v1_input_size(in));
     if (search->hint != 0)
-        rc = place_holds(in, at, &holds, err);
+        rc = ks_v1_resync_holds(in, at, &holds, err);
     if (rc == KS_OK && !holds) {
         rc = climb(&s, search, err);
         at = s.found;

@@ -35,6 +35,12 @@ KS_MUST_CHECK int
 ks_v1_resync(struct ks_v1_input *in, const struct ks_v1_search *search,
              struct ks_v1_place *out, struct ks_err *err);
 
+/* Whether a frame verifies at `at`; in version 0 it, its blob or the frame
+ * behind it must also make sense under its counter. */
+KS_MUST_CHECK int
+ks_v1_resync_holds(struct ks_v1_input *in, struct ks_v1_place at, bool *holds,
+                   struct ks_err *err);
+
 #define KS_V1_END_FRAME_SIZE ((size_t)16) /* of the end frame in the file */
 
 /*

@@ -72,9 +72,22 @@ close_signal_v1(struct ks_source *src)
     free(s);
 }
 
+/* Why no frame could be used, `first` being what stands where the first one
+ * should. */
 static int
-wrong_passphrase(const struct ks_v1_input *in, struct ks_err *err)
+explain_no_frame(const struct ks_v1_input *in, const struct ks_v1_piece *first,
+                 struct ks_err *err)
 {
+    if (first->authentic) /* version 0: the MAC knows nothing of the IV */
+        return ks_fail(err, KS_E_FORMAT, 0,
+                       "%s: the passphrase is right, but nothing decrypts: "
+                       "the IV in the file's header is damaged",
+                       ks_v1_input_path(in));
+    if (first->cut && first->len < SURE_LENGTH)
+        return ks_fail(err, KS_E_INCOMPLETE, 0,
+                       "%s ends inside its first frame: there is nothing in "
+                       "it. Make or copy the backup again",
+                       ks_v1_input_path(in));
     return ks_fail(err, KS_E_WRONG_SOURCE_KEY, 0,
                    "wrong passphrase for %s: no frame of it opens. It wants "
                    "the 30 digits that Signal showed when backups were turned "
@@ -91,18 +104,17 @@ prove_key(struct ks_v1_input *in, struct ks_err *err)
                                   .reach = PROOF_REACH};
     struct ks_v1_piece first;
     struct ks_v1_place found;
-    int rc = ks_v1_input_read(in, search.from, &first, err);
+    bool holds = false;
+    int rc = ks_v1_resync_holds(in, search.from, &holds, err);
 
-    if (rc != KS_OK || first.state == KS_V1_GOOD)
+    if (rc != KS_OK || holds)
         return rc;
-    if (first.cut && first.len < SURE_LENGTH)
-        return ks_fail(err, KS_E_INCOMPLETE, 0,
-                       "%s ends inside its first frame: there is nothing in "
-                       "it. Make or copy the backup again",
-                       ks_v1_input_path(in));
+    rc = ks_v1_input_read(in, search.from, &first, err);
+    if (rc != KS_OK)
+        return rc;
     search.hint = first.end;
     rc = ks_v1_resync(in, &search, &found, err);
-    return rc == KS_END ? wrong_passphrase(in, err) : rc;
+    return rc == KS_END ? explain_no_frame(in, &first, err) : rc;
 }
 
 /* Finish opening: takes `in` and `key`, also when it fails. */
