@@ -32,7 +32,8 @@ struct loose {
 
 struct known_pack {
     struct ks_pack_ref ref;
-    bool listed;
+    uint32_t store_size; /* as listed; 0: not in the store */
+    bool claimed;        /* a snapshot or an index object names it */
     bool doomed;
 };
 
@@ -102,7 +103,7 @@ static int
 append_pack(struct ks_index *x, const struct ks_pack_ref *ref, uint32_t *number,
             struct ks_err *err)
 {
-    struct known_pack p = {.listed = false};
+    struct known_pack p = {.claimed = false};
     int rc = KS_OK;
 
     if (x->pack_count >= PACKS_MAX)
@@ -141,7 +142,7 @@ note_listed(void *user, const char *name, uint64_t size)
         return 0; /* not a pack: verify names it */
     rc = append_pack(l->x, &ref, &number, l->err);
     if (rc == KS_OK)
-        l->x->packs[number].listed = true;
+        l->x->packs[number].store_size = (uint32_t)size;
     return rc;
 }
 
@@ -204,12 +205,15 @@ ks_index_add_pack(struct ks_index *x, const struct ks_pack_ref *ref,
 
     if (ref != NULL)
         known = ks_idmap_find(&x->pack_map, ref->id);
-    if (known == KS_IDMAP_NONE)
-        return append_pack(x, ref, number, err);
-    if (x->packs[known].ref.size != ref->size)
-        x->packs[known].listed = false; /* cut short, or grown: damaged */
-    else
+    if (known == KS_IDMAP_NONE) {
+        int rc = append_pack(x, ref, number, err);
+        if (rc < 0)
+            return rc;
+        known = *number;
+    } else {
         x->packs[known].ref = *ref; /* a listing knows no commitment */
+    }
+    x->packs[known].claimed = ref != NULL;
     *number = known;
     return KS_OK;
 }
@@ -220,14 +224,16 @@ ks_index_name_pack(struct ks_index *x, uint32_t number,
 {
     assert(number < x->pack_count);
     x->packs[number].ref = *ref;
-    x->packs[number].listed = true;
+    x->packs[number].store_size = ref->size;
+    x->packs[number].claimed = true;
 }
 
-/* A pack of this run is not named yet: its chunks are stored all the same. */
+/* In the store with the size it was written with. A pack of this run has no
+ * name and no size yet: its chunks count as stored all the same. */
 static bool
 usable(const struct known_pack *p)
 {
-    return (p->listed && !p->doomed) || p->ref.size == 0;
+    return p->ref.size == p->store_size && !p->doomed;
 }
 
 static int
@@ -418,10 +424,15 @@ ks_index_damaged(const struct ks_index *x)
     return ks_index_files_damaged(x->files);
 }
 
-const struct ks_pack_ref *
-ks_index_pack(const struct ks_index *x, size_t i, bool *listed)
+struct ks_pack_state
+ks_index_pack_state(const struct ks_index *x, size_t i)
 {
+    const struct known_pack *p = &x->packs[i];
+
     assert(i < x->pack_count);
-    *listed = x->packs[i].listed;
-    return &x->packs[i].ref;
+    return (struct ks_pack_state){.ref = p->ref,
+                                  .store_size = p->store_size,
+                                  .in_store = p->store_size != 0,
+                                  .right_size = p->ref.size == p->store_size,
+                                  .claimed = p->claimed};
 }

@@ -78,13 +78,18 @@ bool ks_index_should_fold(const struct ks_index *x);
 /* Write index objects that cover all loose runs. The store is not synced. */
 KS_MUST_CHECK int ks_index_fold(struct ks_index *x, struct ks_err *err);
 
-/* Packs that the store lists, and index objects that do not open. */
+/* Packs known, and index objects that do not open. */
 size_t ks_index_pack_count(const struct ks_index *x);
 size_t ks_index_damaged(const struct ks_index *x);
 
-/* The pack with number i < ks_index_pack_count(); *listed: the store has it
- * with the size that the vault knows. */
-const struct ks_pack_ref *
-ks_index_pack(const struct ks_index *x, size_t i, bool *listed);
+/* What is known of pack number i < ks_index_pack_count(). */
+struct ks_pack_state {
+    struct ks_pack_ref ref;
+    uint32_t store_size; /* as the store lists it; 0 if it does not */
+    bool in_store;
+    bool right_size;
+    bool claimed; /* a snapshot or index names it */
+};
+struct ks_pack_state ks_index_pack_state(const struct ks_index *x, size_t i);
 
 #endif /* KS_VAULT_INDEX_H */

@@ -454,9 +454,9 @@ compose_tail(struct composing *co, struct ks_buf *tail, bool covers,
     if (rc == KS_OK)
         rc = ks_buf_varint(tail, co->pack_count, err);
     for (uint32_t i = 0; rc == KS_OK && i < co->pack_count; i++) {
-        bool listed;
-        rc = ks_pack_ref_encode(
-            tail, ks_index_pack(co->fold->index, co->packs[i], &listed), err);
+        struct ks_pack_state state =
+            ks_index_pack_state(co->fold->index, co->packs[i]);
+        rc = ks_pack_ref_encode(tail, &state.ref, err);
     }
     for (size_t s = 0; rc == KS_OK && s < segments; s++)
         rc = ks_buf_append(tail, co->plain.data + s * KS_SEAL_SEGMENT,

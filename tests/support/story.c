@@ -61,8 +61,7 @@ fill_blob(const struct story_blob *b, uint8_t *out)
 static void
 add_record(struct story *s, struct story_stream *st)
 {
-    st->records =
-        realloc(st->records, (st->count + 1) * sizeof(*st->records));
+    st->records = realloc(st->records, (st->count + 1) * sizeof(*st->records));
     assert_non_null(st->records);
     st->records[st->count].seed = chance_next(&s->chance);
     st->records[st->count].time_ms =
@@ -150,8 +149,7 @@ tell_blobs(const struct story *s, struct ks_snapshot_writer *w)
 
         assert_non_null(data);
         fill_blob(&s->blobs[i], data);
-        if (ks_reader_open_bytes(&from, data, s->blobs[i].len, &err) !=
-                KS_OK ||
+        if (ks_reader_open_bytes(&from, data, s->blobs[i].len, &err) != KS_OK ||
             ks_snapshot_blob(w, from, id, &err) != KS_OK ||
             ks_snapshot_record(w, stream, id, 32, KS_TIME_NONE, &err) != KS_OK)
             fail_msg("blob: %s", err.msg);

@@ -40,8 +40,7 @@ struct story {
 
 /* `records` in all over all streams, and `blobs`, of sizes around the borders
  * at which blobs are cut. */
-void story_begin(struct story *s, uint64_t seed, size_t records,
-                 size_t blobs);
+void story_begin(struct story *s, uint64_t seed, size_t records, size_t blobs);
 void story_end(struct story *s);
 
 /* One night: new records at the end, edits, deletions, a new blob. */

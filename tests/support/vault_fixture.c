@@ -32,8 +32,7 @@ fixture_create(struct vault_fixture *f, const char *path, const char *state)
     if (path == NULL)
         assert_int_equal(ks_store_open_memory(&f->store, &err), KS_OK);
     else
-        assert_int_equal(ks_store_open(&f->store, path, &options, &err),
-                         KS_OK);
+        assert_int_equal(ks_store_open(&f->store, path, &options, &err), KS_OK);
     unlock = unlock_of(f);
     if (ks_vault_create(&f->vault, f->store, &unlock, NULL, &err) != KS_OK)
         fail_msg("create: %s", err.msg);

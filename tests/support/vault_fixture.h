@@ -17,8 +17,8 @@ struct vault_fixture {
 
 /* A new vault: in memory if `path` is NULL, else at path. State is kept in
  * `state`. Fails the test if it cannot. */
-void fixture_create(struct vault_fixture *f, const char *path,
-                    const char *state);
+void
+fixture_create(struct vault_fixture *f, const char *path, const char *state);
 
 /* Close and open again what lies at path. */
 void fixture_reopen(struct vault_fixture *f, const char *path);
@@ -27,7 +27,7 @@ void fixture_close(struct vault_fixture *f);
 /* Begin a snapshot of source "test". */
 struct ks_snapshot_writer *fixture_begin(struct vault_fixture *f);
 /* Commit it and describe it; wipe *info. */
-void fixture_commit(struct ks_snapshot_writer *w,
-                    struct ks_snapshot_info *info);
+void
+fixture_commit(struct ks_snapshot_writer *w, struct ks_snapshot_info *info);
 
 #endif /* KS_TESTS_VAULT_FIXTURE_H */

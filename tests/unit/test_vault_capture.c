@@ -2,8 +2,6 @@
  * vault/capture: what is captured is read back, byte for byte, night after
  * night; what is the same is stored once; nothing counts before the commit.
  */
-#include "vault/capture.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +10,7 @@
 #include "check.h"
 #include "store/store.h"
 #include "story.h"
+#include "vault/capture.h"
 #include "vault_fixture.h"
 #include "workdir.h"
 
@@ -64,8 +63,7 @@ stored_bytes(struct vault_fixture *f)
 
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(
-            ks_store_list(f->store, folders[i], add_size, &total, &err),
-            KS_OK);
+            ks_store_list(f->store, folders[i], add_size, &total, &err), KS_OK);
     return total;
 }
 
@@ -333,9 +331,9 @@ records_beyond_the_limit_are_refused_and_change_nothing(void **unused)
                                         KS_TIME_NONE, &err),
                      KS_E_LIMIT);
     err = KS_ERR_INIT;
-    assert_int_equal(ks_snapshot_record(w, stream, data, KS_RECORD_MAX,
-                                        KS_TIME_NONE, &err),
-                     KS_OK);
+    assert_int_equal(
+        ks_snapshot_record(w, stream, data, KS_RECORD_MAX, KS_TIME_NONE, &err),
+        KS_OK);
     fixture_commit(w, &info);
     assert_int_equal(info.records, 1);
     ks_snapshot_info_wipe(&info);
