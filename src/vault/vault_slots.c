@@ -51,25 +51,43 @@ slot_id_of(uint8_t *id, const char *text)
     return ks_hex_decode(id, KS_ID_SIZE, hex);
 }
 
-/* Read one copy into entry->bytes and prove it. */
+/* Read one copy into `bytes` and prove it. */
 static int
-read_slot_copy(struct ks_slot_entry *entry, struct ks_store *store,
+read_slot_copy(struct ks_slot_info *info, struct ks_buf *bytes,
+               struct ks_store *store, const char *name, const uint8_t *id,
+               struct ks_err *err)
+{
+    int rc;
+
+    rc = ks_object_read(store, name, KS_SLOT_SIZE_MAX, bytes, err);
+    if (rc == KS_OK)
+        rc = ks_slot_describe(info, bytes->data, bytes->len, err);
+    if (rc == KS_OK && memcmp(info->id, id, KS_ID_SIZE) != 0)
+        rc = ks_fail(err, KS_E_CORRUPT, 0, "its bytes do not match its name");
+    return rc < 0 ? ks_context(err, "%s", name) : KS_OK;
+}
+
+/* Read a copy; if it is good, and the first such, it is the slot. */
+static int
+take_slot_copy(struct ks_slot_entry *entry, struct ks_store *store,
                unsigned copy, struct ks_err *err)
 {
     char name[KS_OBJECT_NAME_SIZE];
-    struct ks_slot_info info;
+    struct ks_slot_info info = {0};
+    struct ks_buf bytes;
     int rc;
 
+    ks_buf_init(&bytes, KS_SLOT_SIZE_MAX);
     slot_name(name, entry->id, copy);
-    rc = ks_object_read(store, name, KS_SLOT_SIZE_MAX, &entry->bytes, err);
-    if (rc == KS_OK)
-        rc = ks_slot_describe(&info, entry->bytes.data, entry->bytes.len, err);
-    if (rc == KS_OK && memcmp(info.id, entry->id, KS_ID_SIZE) != 0)
-        rc = ks_fail(err, KS_E_CORRUPT, 0, "its bytes do not match its name");
-    if (rc < 0)
-        return ks_context(err, "%s", name);
-    entry->info = info;
-    return KS_OK;
+    rc = read_slot_copy(&info, &bytes, store, name, entry->id, err);
+    if (rc == KS_OK && !entry->readable) {
+        entry->readable = true;
+        entry->info = info;
+        entry->bytes = bytes; /* now the entry's */
+        ks_buf_init(&bytes, KS_SLOT_SIZE_MAX);
+    }
+    ks_buf_wipe(&bytes);
+    return rc;
 }
 
 /* Read a slot from whichever copy is good; look at both, to tell. */
@@ -79,22 +97,18 @@ read_slot(struct ks_slot_entry *entry, struct ks_store *store,
 {
     struct ks_err io = KS_ERR_INIT;
 
-    /* The second copy first, so that the first one's bytes are kept. */
-    for (unsigned copy = KS_SLOT_COPIES; copy-- > 0;) {
+    for (unsigned copy = 0; copy < KS_SLOT_COPIES; copy++) {
         struct ks_err why = KS_ERR_INIT;
-        int rc = read_slot_copy(entry, store, copy, &why);
+        int rc = take_slot_copy(entry, store, copy, &why);
 
-        if (rc == KS_OK) {
-            entry->readable = true;
-        } else if (rc == KS_E_NOMEM) {
+        if (rc == KS_E_NOMEM) {
             *err = why;
             return rc;
-        } else {
-            if (rc == KS_E_IO)
-                io = why;
-            if (rc != KS_E_UNSUPPORTED)
-                entry->bad_copies++;
         }
+        if (rc == KS_E_IO)
+            io = why;
+        if (rc < 0 && rc != KS_E_UNSUPPORTED)
+            entry->bad_copies++;
     }
     if (!entry->readable && io.code != KS_OK) {
         *err = io;
