@@ -396,14 +396,23 @@ by_name(const void *a, const void *b, void *user)
     return strcmp(ks_toc_name(toc, a), ks_toc_name(toc, b));
 }
 
+/* Whether every name is above the one before. */
+static bool
+is_sorted(const struct ks_toc *toc)
+{
+    for (size_t i = 1; i < toc->count; i++) {
+        if (strcmp(ks_toc_name(toc, &toc->entries[i - 1]),
+                   ks_toc_name(toc, &toc->entries[i])) >= 0)
+            return false;
+    }
+    return true;
+}
+
 int
 ks_toc_seal(struct ks_toc *toc, struct ks_err *err)
 {
-    if (toc->count > 1)
-        qsort_r(toc->entries, toc->count, sizeof(*toc->entries), by_name, toc);
-    for (size_t i = 1; i < toc->count; i++) {
-        if (by_name(&toc->entries[i - 1], &toc->entries[i], toc) == 0)
-            return bad_table(err, "a name is there twice");
-    }
-    return KS_OK;
+    if (is_sorted(toc)) /* as it is after one table */
+        return KS_OK;
+    qsort_r(toc->entries, toc->count, sizeof(*toc->entries), by_name, toc);
+    return is_sorted(toc) ? KS_OK : bad_table(err, "a name is there twice");
 }
