@@ -218,6 +218,7 @@ bad_patches(unsigned version)
             memset(f.file.data + from, 0, len);
         else
             chance_fill(&chance, f.file.data + from, len);
+        f.file.data[from] = (uint8_t)~good[from];
         m = capture_damaged(&f, &f.file);
         if (missing_records(f.whole, m) >
             records_touched(&f.file, from, from + len))
@@ -562,10 +563,14 @@ a_flipped_header_is_an_error_or_a_report(void **state)
             f.file.data[i] ^= 0x10;
             rc = signal_run_capture(&m, &f.file, &f.dir, &policy, &err);
             assert_int_equal(rc, err.code);
-            if (rc == KS_OK) /* salt: the key was given. counter: reported */
-                assert_int_equal(missing_records(f.whole, m), 0);
-            else if (rc != KS_E_WRONG_SOURCE_KEY && rc != KS_E_FORMAT &&
-                     rc != KS_E_UNSUPPORTED && rc != KS_E_INCOMPLETE)
+            /* The salt is not used here, because the key is given; a counter
+             * that is a little off is found. */
+            if (rc == KS_OK && missing_records(f.whole, m) != 0)
+                fail_msg("byte %zu: %zu records missing", i,
+                         missing_records(f.whole, m));
+            else if (rc != KS_OK && rc != KS_E_WRONG_SOURCE_KEY &&
+                     rc != KS_E_FORMAT && rc != KS_E_UNSUPPORTED &&
+                     rc != KS_E_INCOMPLETE)
                 fail_msg("byte %zu: %d %s", i, rc, err.msg);
             memory_snapshot_free(m);
             f.file.data[i] ^= 0x10;

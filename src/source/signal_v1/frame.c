@@ -15,7 +15,8 @@
 
 #include "source/signal_v1/wire.h"
 
-#define INNER_FIELD_MAX 7U /* highest field number inside any kind */
+#define INNER_FIELD_MAX 7U  /* highest field number inside any kind */
+#define LATER_KIND_MAX  15U /* kinds that still have a one-byte tag */
 
 /* What is known of each kind: its wire type, and where its message keeps the
  * blob's length and the row's id (0: it does not). */
@@ -109,21 +110,28 @@ ks_v1_frame_first_kind(uint8_t first)
     return (enum ks_v1_kind)number;
 }
 
-bool
-ks_v1_frame_plausible(struct ks_bytes pb)
+enum ks_v1_looks
+ks_v1_frame_looks(struct ks_bytes pb)
 {
     struct ks_cursor c = ks_cursor_over(pb.ptr, pb.len);
     struct ks_wire_field f;
     int rc;
 
-    if (ks_wire_next(&c, &f) != KS_OK || c.left != 0 ||
-        kind_of(&f) == KS_V1_UNKNOWN)
-        return false;
+    if (ks_wire_next(&c, &f) != KS_OK || c.left != 0)
+        return KS_V1_LOOKS_WRONG;
+    if (kind_of(&f) == KS_V1_UNKNOWN)
+        return f.type == KS_WIRE_LEN && f.number >= KS_V1_KINDS &&
+                       f.number <= LATER_KIND_MAX
+                   ? KS_V1_LOOKS_LIKELY
+                   : KS_V1_LOOKS_WRONG;
+    if (f.number == KS_V1_END) /* short, so it must be exact */
+        return f.value == 1 && pb.len == 2 ? KS_V1_LOOKS_KNOWN
+                                           : KS_V1_LOOKS_WRONG;
     c = ks_cursor_over(f.bytes.ptr, f.bytes.len);
     while ((rc = ks_wire_next(&c, &f)) == KS_OK)
         if (f.number > INNER_FIELD_MAX)
-            return false;
-    return rc == KS_END;
+            return KS_V1_LOOKS_WRONG;
+    return rc == KS_END ? KS_V1_LOOKS_KNOWN : KS_V1_LOOKS_WRONG;
 }
 
 bool

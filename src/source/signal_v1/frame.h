@@ -45,11 +45,17 @@ bool ks_v1_frame_parse(struct ks_v1_frame *out, struct ks_bytes pb);
 enum ks_v1_kind ks_v1_frame_first_kind(uint8_t first);
 
 /*
- * Whether pb is exactly one field of a known kind whose message decodes to
- * its end. What was decrypted with the wrong counter is not: two bytes
- * pass with probability 2^-8, twenty with less than 2^-20.
+ * How much pb looks like a frame, and not like one that was decrypted with
+ * the wrong counter. KNOWN: exactly one field of a known kind whose message
+ * decodes to its end; twenty random bytes do with less than 2^-20. LIKELY:
+ * exactly one field of a kind that a later app may use; less than 2^-12.
  */
-bool ks_v1_frame_plausible(struct ks_bytes pb);
+enum ks_v1_looks {
+    KS_V1_LOOKS_WRONG,
+    KS_V1_LOOKS_LIKELY,
+    KS_V1_LOOKS_KNOWN,
+};
+enum ks_v1_looks ks_v1_frame_looks(struct ks_bytes pb);
 
 /* The key and the text of a KeyValue message; false if it has no such. */
 bool ks_v1_frame_key_text(struct ks_bytes body, struct ks_bytes *key,

@@ -125,9 +125,9 @@ blob_holds(struct ks_v1_input *in, struct ks_v1_place at, uint32_t len,
 }
 
 /*
- * Version 0: does the frame at `at`, and the next, decode under its counter?
- * A blob decides by its MAC. If there is no next frame, or if `strict`,
- * because the counter is one of many, they must be of known kinds.
+ * Version 0: do the frame at `at`, and the next, look right under its
+ * counter? A blob decides by its MAC. If there is no next frame, or if
+ * `strict`, because the counter is one of many, they must be of known kinds.
  */
 static int
 chain_holds(struct ks_v1_input *in, struct ks_v1_place at, bool strict,
@@ -137,6 +137,7 @@ chain_holds(struct ks_v1_input *in, struct ks_v1_place at, bool strict,
 
     *holds = false;
     for (int i = 0; i < 2; i++) {
+        enum ks_v1_looks looks = KS_V1_LOOKS_LIKELY;
         struct ks_v1_frame frame = {0};
         struct ks_v1_piece piece;
         struct ks_bytes pb;
@@ -146,21 +147,21 @@ chain_holds(struct ks_v1_input *in, struct ks_v1_place at, bool strict,
         if (i > 0 && !piece.authentic)
             break; /* damage or the end: what was seen must do */
         pb = (struct ks_bytes){.ptr = piece.content, .len = piece.len};
-        if (piece.state != KS_V1_GOOD ||
-            (!piece.large && !ks_v1_frame_parse(&frame, pb)))
-            return KS_OK;
-        known = known && (piece.large || ks_v1_frame_plausible(pb));
-        if (strict && !known)
+        if (!piece.large && ks_v1_frame_parse(&frame, pb))
+            looks = ks_v1_frame_looks(pb);
+        known = known && looks == KS_V1_LOOKS_KNOWN;
+        *holds = piece.state == KS_V1_GOOD && looks != KS_V1_LOOKS_WRONG &&
+                 (known || !strict);
+        if (!*holds)
             return KS_OK;
         at.offset = piece.end;
         at.counter++;
         if (frame.has_blob)
             return blob_holds(in, at, frame.blob_len, holds, err);
-        *holds = i > 0;
-        if (frame.kind == KS_V1_END)
-            break;
+        if (frame.kind == KS_V1_END || i > 0)
+            return KS_OK;
     }
-    *holds = *holds || known;
+    *holds = known;
     return KS_OK;
 }
 
