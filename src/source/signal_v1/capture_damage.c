@@ -33,6 +33,8 @@ report_lost(struct ks_v1_capture *c, struct ks_report_entry *entry,
     int rc = KS_OK;
 
     assert(raw <= entry->offset && entry->offset <= to);
+    ks_v1_capture_not_original(c, "damage was found in it at byte %" PRIu64,
+                               entry->offset);
     entry->length = to - entry->offset;
     entry->lost = true;
     entry->has_raw = raw < to;
@@ -114,8 +116,6 @@ ks_v1_capture_damage(struct ks_v1_capture *c, const struct ks_v1_damage *d,
     struct ks_v1_place to;
     int rc = ks_v1_capture_release(c, err);
 
-    ks_v1_capture_not_original(c, "damage was found in it at byte %" PRIu64,
-                               d->at.offset);
     if (rc == KS_OK)
         rc = ks_v1_resync(c->in, &search, &to, err);
     if (rc == KS_END)
