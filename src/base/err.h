@@ -15,7 +15,9 @@
  * The struct lives on the caller's stack, holds no pointers and needs no
  * freeing, so reporting out-of-memory cannot itself run out of memory.
  * Messages are for people under stress: what, where, what to do. They never
- * contain keys, passphrases or message text.
+ * contain keys, passphrases or message text. They may quote file names: what
+ * is no printable UTF-8 is recorded as '?', so that every message is safe to
+ * print and to put into JSON.
  */
 enum ks_code {
     KS_OK = 0,
@@ -57,7 +59,8 @@ int ks_fail(struct ks_err *err, int code, int sys, const char *fmt, ...)
 /*
  * Record a failed system call: the code follows from `sys` (ENOENT and
  * ENOTDIR: NOTFOUND; EEXIST: EXISTS; ENOSPC, EDQUOT, EFBIG: FULL; ENOMEM:
- * NOMEM; else IO), and its text is appended. Returns the code.
+ * NOMEM; else IO), and its text is appended; `retry` is set for EAGAIN, EINTR,
+ * EBUSY, EMFILE and ENFILE. Returns the code.
  */
 int ks_fail_sys(struct ks_err *err, int sys, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

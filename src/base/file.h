@@ -40,7 +40,8 @@ struct ks_outfile;
 /*
  * Begin writing the file that will be called `path`; its folder must exist.
  * mode: permission bits, e.g. 0600. replace: whether an existing regular file
- * may be replaced; if not, its existence is KS_E_EXISTS, now and at commit.
+ * may be replaced; if not, its existence is KS_E_EXISTS, now and at commit. A
+ * symbolic link, device or pipe is never replaced (KS_E_EXISTS).
  */
 KS_MUST_CHECK int
 ks_outfile_open(struct ks_outfile **out, const char *path, unsigned mode,
@@ -50,7 +51,8 @@ ks_outfile_open(struct ks_outfile **out, const char *path, unsigned mode,
 KS_MUST_CHECK int ks_outfile_write(struct ks_outfile *f, const void *data,
                                    size_t len, struct ks_err *err);
 
-/* Flush, fsync, rename, fsync the folder. On KS_OK the file is durable. */
+/* Flush, fsync, rename, fsync the folder. On KS_OK the file is durable. Once
+ * only, also if it fails: then close. */
 KS_MUST_CHECK int ks_outfile_commit(struct ks_outfile *f, struct ks_err *err);
 
 /* Free; discards the temporary file unless committed. NULL is ok. */

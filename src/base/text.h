@@ -18,7 +18,8 @@ void ks_hex_encode(char *out, const void *data, size_t len);
 /* Exactly 2*len hex digits (either case) of text into out[0..len). */
 bool ks_hex_decode(void *out, size_t len, const char *text);
 
-/* "10485760", "10K", "10M", "2G", "10MiB": units are powers of 1024. */
+/* "10485760", "10K", "10M", "2G", "1T", "10MiB": units are powers of 1024, K
+ * M G T in either case. "10MB" is refused: it means two things. */
 bool ks_parse_size(const char *text, uint64_t *bytes);
 
 /* A decimal number without sign or spaces. */
