@@ -24,6 +24,7 @@ ks_dir_temp_name(char *out, struct ks_err *err)
     char hex[2 * TEMP_BYTES + 1];
     ssize_t n;
 
+    /* Names only have to differ: no key is made from this. */
     do {
         n = getrandom(noise, sizeof(noise), 0);
     } while (n < 0 && errno == EINTR);
@@ -54,6 +55,7 @@ ks_dir_sync(int fd, struct ks_err *err)
     return ks_fail_sys(err, errno, "the folder cannot be synced");
 }
 
+/* The two entries that every folder has. */
 static bool
 is_dots(const char *name)
 {
@@ -67,6 +69,7 @@ ks_dir_walk(int fd, int (*each)(void *user, int fd, const char *name),
     DIR *dir = fdopendir(fd);
     int rc = KS_OK;
 
+    assert(fd >= 0 && each != NULL);
     if (dir == NULL) {
         rc = ks_fail(err, KS_E_IO, errno, "the folder cannot be listed");
         (void)close(fd);
@@ -75,7 +78,7 @@ ks_dir_walk(int fd, int (*each)(void *user, int fd, const char *name),
     while (rc == KS_OK) {
         const struct dirent *entry;
 
-        errno = 0;
+        errno = 0; /* the only way to tell the end from a failure */
         entry = readdir(dir);
         if (entry == NULL && errno != 0)
             rc = ks_fail(err, KS_E_IO, errno, "the folder cannot be listed");
@@ -84,6 +87,6 @@ ks_dir_walk(int fd, int (*each)(void *user, int fd, const char *name),
         if (!is_dots(entry->d_name))
             rc = each(user, dirfd(dir), entry->d_name);
     }
-    (void)closedir(dir);
+    (void)closedir(dir); /* and fd with it */
     return rc;
 }

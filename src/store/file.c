@@ -17,12 +17,15 @@
 #include "store/name.h"
 #include "store/store.h"
 
+/* The store is the first member, so that the one is the other. */
 static struct ks_file_store *
 file_of(struct ks_store *s)
 {
     return (struct ks_file_store *)s;
 }
 
+/* Writing on after a failed sync could make a commit that names bytes which
+ * never came to the disk. */
 static int
 check_not_broken(const struct ks_file_store *f, struct ks_err *err)
 {
@@ -32,6 +35,7 @@ check_not_broken(const struct ks_file_store *f, struct ks_err *err)
                    "writing to it failed before; open it again to go on");
 }
 
+/* The one way to say that an object is not there. */
 static int
 fail_missing(struct ks_err *err)
 {
@@ -48,6 +52,7 @@ append_object(struct ks_file_store *f, const char *name, const void *data,
     bool there;
     int rc = KS_OK;
 
+    assert(f->end >= KS_SLOTS_SIZE);
     ks_sum(entry.sum, data, len);
     (void)pthread_mutex_lock(&f->lock);
     there = ks_toc_find(&f->toc, name, &at);
@@ -56,6 +61,7 @@ append_object(struct ks_file_store *f, const char *name, const void *data,
     (void)pthread_mutex_unlock(&f->lock);
     if (there)
         return ks_fail(err, KS_E_EXISTS, 0, "there is one already");
+    /* The table has room now: once the bytes are there, nothing can fail. */
     if (rc == KS_OK)
         rc = ks_file_write(f->fd, data, len, f->end, err);
     if (rc < 0) {
@@ -71,6 +77,8 @@ append_object(struct ks_file_store *f, const char *name, const void *data,
     return KS_OK;
 }
 
+/* One object at a time is appended; gets go on meanwhile, for they need the
+ * table only for a moment. */
 static int
 file_put(struct ks_store *s, const char *name, const void *data, size_t len,
          struct ks_err *err)
@@ -106,16 +114,19 @@ find_object(struct ks_file_store *f, const char *name,
     return ks_context(err, "%s: %s", f->path, name);
 }
 
-static int
+/* The bytes are not checked here: whoever sealed them does that, and a check of
+ * the whole object would cost more than the part that is asked for. */
+static int /* NOLINTNEXTLINE(readability-function-size): as in the table */
 file_get(struct ks_store *s, const char *name, uint64_t offset, void *data,
          size_t len, size_t *got, struct ks_err *err)
 {
     struct ks_file_store *f = file_of(s);
-    struct ks_toc_entry entry;
+    struct ks_toc_entry entry = {0};
     int rc = find_object(f, name, &entry, err);
 
     if (rc < 0)
         return rc;
+    /* Never beyond the object: what follows it is another one. */
     if (offset > entry.len)
         offset = entry.len;
     if (len > entry.len - offset)
@@ -130,7 +141,7 @@ static int
 file_stat(struct ks_store *s, const char *name, uint64_t *size,
           struct ks_err *err)
 {
-    struct ks_toc_entry entry;
+    struct ks_toc_entry entry = {0};
     int rc = find_object(file_of(s), name, &entry, err);
 
     if (rc == KS_OK)
@@ -138,6 +149,8 @@ file_stat(struct ks_store *s, const char *name, uint64_t *size,
     return rc;
 }
 
+/* One look at every name: there are thousands, not millions, and whoever lists
+ * reads much more than that afterwards. */
 static int
 file_list(struct ks_store *s, const char *folder,
           int (*each)(void *user, const char *name, uint64_t size), void *user,
@@ -159,6 +172,7 @@ file_list(struct ks_store *s, const char *folder,
     return rc;
 }
 
+/* Only the table forgets it for now. The next sync writes the file anew. */
 static int
 file_remove(struct ks_store *s, const char *name, struct ks_err *err)
 {
@@ -193,6 +207,8 @@ sync_file_name(struct ks_file_store *f, struct ks_err *err)
     return rc;
 }
 
+/* A removal needs a new file, in which everything put so far has its place
+ * too: so one or the other. */
 static int
 file_sync(struct ks_store *s, struct ks_err *err)
 {
@@ -211,6 +227,8 @@ file_sync(struct ks_store *s, struct ks_err *err)
     return rc < 0 ? ks_context(err, "%s", f->path) : KS_OK;
 }
 
+/* What is not synced lies in the file but in no table: it would look like
+ * damage. */
 static int
 file_check(struct ks_store *s,
            void (*found)(void *user, uint64_t offset, uint64_t len,
@@ -237,7 +255,7 @@ drop_unsynced(const struct ks_file_store *f)
 {
     if (f->fd < 0 || f->dirfd < 0 || f->broken)
         return;
-    if (f->commit.sequence == 0) {
+    if (f->commit.sequence == 0) { /* we created it, or could not read it */
         if (f->changed && ks_file_is_named(f->fd, f->dirfd, f->leaf))
             (void)unlinkat(f->dirfd, f->leaf, 0);
     } else if (f->end > ks_slot_file_len(&f->commit)) {
@@ -245,6 +263,8 @@ drop_unsynced(const struct ks_file_store *f)
     }
 }
 
+/* Closing the file also gives back its lock, so that comes after the last
+ * change to it. */
 static void
 file_close(struct ks_store *s)
 {
@@ -286,7 +306,7 @@ ks_store_open_file(struct ks_store **out, const char *path,
         return ks_fail(err, KS_E_NOMEM, 0, "%s: out of memory", path);
     f->base.ops = &file_ops;
     f->base.read_only = options->mode == KS_STORE_READ;
-    f->fd = -1;
+    f->fd = -1; /* so that it can be closed whatever fails */
     f->dirfd = -1;
     (void)pthread_mutex_init(&f->appending, NULL);
     (void)pthread_mutex_init(&f->lock, NULL);

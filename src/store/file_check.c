@@ -38,6 +38,7 @@ struct checking {
     XXH3_state_t *state;
 };
 
+/* Tell whoever asked. */
 static void
 report(const struct checking *c, uint64_t offset, uint64_t len,
        const char *what)
@@ -45,6 +46,7 @@ report(const struct checking *c, uint64_t offset, uint64_t len,
     c->found(c->user, offset, len, what);
 }
 
+/* Pieces in the order in which they lie in the file. */
 static int
 by_offset(const void *a, const void *b)
 {
@@ -86,6 +88,7 @@ collect_pieces(struct checking *c, struct ks_err *err)
                                   table->sum, "table of contents", ""};
     }
     c->count = (size_t)(piece - c->pieces);
+    assert(c->count <= n);
     qsort(c->pieces, c->count, sizeof(*c->pieces), by_offset);
     return KS_OK;
 }
@@ -99,6 +102,7 @@ sum_stretch(const struct checking *c, uint64_t offset, uint64_t len,
     XXH128_canonical_t canonical;
 
     *whole = false;
+    /* Neither of these can fail with a state that there is. */
     (void)XXH3_128bits_reset(c->state);
     while (len > 0) {
         size_t want = len < READ_STEP ? (size_t)len : READ_STEP;
@@ -111,7 +115,7 @@ sum_stretch(const struct checking *c, uint64_t offset, uint64_t len,
             *err = why;
             return why.code;
         }
-        if (got < want)
+        if (got < want) /* the file has become shorter */
             return KS_OK;
         (void)XXH3_128bits_update(c->state, c->step, got);
         offset += got;
@@ -123,6 +127,7 @@ sum_stretch(const struct checking *c, uint64_t offset, uint64_t len,
     return KS_OK;
 }
 
+/* Read one piece, and report it if it is not what it should be. */
 static int
 check_piece(const struct checking *c, const struct piece *piece,
             struct ks_err *err)
@@ -139,10 +144,12 @@ check_piece(const struct checking *c, const struct piece *piece,
     return KS_OK;
 }
 
+/* Read all pieces in the order in which they lie, and see that each begins
+ * where the one before it ended. */
 static int
 check_pieces(const struct checking *c, struct ks_err *err)
 {
-    uint64_t at = KS_SLOTS_SIZE;
+    uint64_t at = KS_SLOTS_SIZE; /* up to here all is accounted for */
     uint64_t end = ks_slot_file_len(&c->f->commit);
 
     for (size_t i = 0; i < c->count; i++) {
@@ -162,6 +169,7 @@ check_pieces(const struct checking *c, struct ks_err *err)
     return KS_OK;
 }
 
+/* The slots once more, as they are by now; and what lies behind the commit. */
 static int
 check_slots(const struct checking *c, uint64_t *trailing, struct ks_err *err)
 {

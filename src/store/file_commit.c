@@ -24,6 +24,7 @@ ks_file_write(int fd, const void *data, size_t len, uint64_t offset,
 {
     const uint8_t *from = data;
 
+    assert(data != NULL || len == 0);
     while (len > 0) {
         ssize_t n = pwrite(fd, from, len, (off_t)offset);
 
@@ -70,6 +71,7 @@ ks_file_write_table(int fd, const struct ks_toc *toc,
     struct ks_buf buf;
     int rc;
 
+    assert(table->ref.offset >= KS_SLOTS_SIZE);
     ks_buf_init(&buf, KS_TOC_SIZE_MAX + KS_SLOT_SIZE);
     rc = build_table(&buf, toc, head, from, table, err);
     if (rc == KS_OK)
@@ -103,7 +105,7 @@ write_slot(struct ks_file_store *f, const struct ks_slot *slot,
     ks_slot_encode(bytes + KS_SLOT_SIZE, slot);
     rc = ks_file_write(f->fd, bytes, first ? KS_SLOTS_SIZE : KS_SLOT_SIZE,
                        first ? 0 : f->next_slot * KS_SLOT_SIZE, err);
-    if (rc < 0) {
+    if (rc < 0) { /* perhaps half of it was written */
         f->broken = true;
         return rc;
     }
@@ -148,6 +150,8 @@ append_table(struct ks_file_store *f, struct ks_file_table *table,
     }
     if (rc == KS_OK)
         rc = ks_file_write_table(f->fd, &f->toc, &head, from, table, err);
+    /* The end slot must be the last bytes of the file: if the commit slot is
+     * torn, or lost later, that is where it is looked for. */
     if (rc == KS_OK &&
         ftruncate(f->fd, (off_t)(f->end + ks_file_table_len(table))) != 0)
         rc = ks_fail_sys(err, errno, "cannot be cut to length");
@@ -176,6 +180,7 @@ ks_file_commit(struct ks_file_store *f, struct ks_err *err)
     if (rc < 0)
         return rc;
 
+    /* It is done: from here on this is the commit that is open. */
     if (f->chain_len == KS_TOC_CHAIN_MAX)
         f->chain_len = 0;
     f->chain[f->chain_len++] = table;
@@ -183,6 +188,7 @@ ks_file_commit(struct ks_file_store *f, struct ks_err *err)
     f->commit = slot;
     f->end = ks_slot_file_len(&slot);
     f->changed = false;
+    assert(f->chain_len <= KS_TOC_CHAIN_MAX);
     return KS_OK;
 }
 
@@ -192,6 +198,7 @@ ks_file_heal(struct ks_file_store *f, struct ks_slots *seen, struct ks_err *err)
     uint8_t bytes[KS_SLOT_SIZE];
     bool healed = false;
 
+    assert(f->commit.sequence > 0);
     ks_slot_encode(bytes, &f->commit);
     for (unsigned i = 0; i < 2; i++) {
         if (seen->state[i] == KS_SLOT_VALID)

@@ -31,24 +31,26 @@ open_folder_above(struct ks_file_store *f, const char *path, struct ks_err *err)
     char *folder = NULL;
     int rc = KS_OK;
 
-    if (slash == NULL)
-        folder = strdup(".");
-    else
-        folder = strndup(path, slash == path ? 1 : (size_t)(slash - path));
     f->leaf = strdup(slash != NULL ? slash + 1 : path);
-    if (folder == NULL || f->leaf == NULL)
-        rc = ks_fail(err, KS_E_NOMEM, 0, "out of memory");
-    else if (f->leaf[0] == '\0')
-        rc = ks_fail(err, KS_E_USAGE, 0, "this is not the name of a file");
-    if (rc == KS_OK) {
-        f->dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (f->dirfd < 0)
-            rc = ks_fail_sys(err, errno, "its folder cannot be opened");
-    }
+    if (f->leaf == NULL)
+        return ks_fail(err, KS_E_NOMEM, 0, "out of memory");
+    if (f->leaf[0] == '\0')
+        return ks_fail(err, KS_E_USAGE, 0, "this is not the name of a file");
+
+    folder = strdup(slash != NULL ? path : ".");
+    if (folder == NULL)
+        return ks_fail(err, KS_E_NOMEM, 0, "out of memory");
+    if (slash != NULL) /* "/x" lies in "/" */
+        folder[slash == path ? 1 : slash - path] = '\0';
+    f->dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (f->dirfd < 0)
+        rc = ks_fail_sys(err, errno, "its folder cannot be opened");
     free(folder);
     return rc;
 }
 
+/* The lock goes with the descriptor: closing the file ends it, and so does the
+ * end of the process, however it comes. */
 static int
 lock_file(const struct ks_file_store *f, struct ks_err *err)
 {
@@ -69,6 +71,8 @@ ks_file_is_named(int fd, int dirfd, const char *leaf)
            a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* Under its final name from the start: so nobody else can create it too, and
+ * without commit slots nobody takes it for finished. */
 static int
 create_file(struct ks_file_store *f, struct ks_err *err)
 {
@@ -102,6 +106,8 @@ fail_open(struct ks_err *err, int sys)
     return ks_fail_sys(err, sys, "cannot be opened");
 }
 
+/* Open, lock, and only then believe the name: between the two, whoever had the
+ * lock before may have put a new file in this one's place. */
 static int
 open_for_writing(struct ks_file_store *f, struct ks_err *err)
 {
@@ -126,6 +132,7 @@ open_for_writing(struct ks_file_store *f, struct ks_err *err)
     return rc;
 }
 
+/* Nothing here needs the medium to be writable. Pipes are not waited for. */
 static int
 open_for_reading(struct ks_file_store *f, struct ks_err *err)
 {
@@ -133,6 +140,7 @@ open_for_reading(struct ks_file_store *f, struct ks_err *err)
     return f->fd >= 0 ? KS_OK : fail_open(err, errno);
 }
 
+/* Also says that it is a file at all. */
 static int
 file_size(int fd, uint64_t *size, struct ks_err *err)
 {
@@ -148,6 +156,7 @@ file_size(int fd, uint64_t *size, struct ks_err *err)
     return KS_OK;
 }
 
+/* Read both slots at the head. */
 static int
 read_head(int fd, struct ks_slots *seen, struct ks_err *err)
 {
@@ -175,8 +184,8 @@ ks_file_read_slots(int fd, struct ks_slots *seen, struct ks_err *err)
     *seen = (struct ks_slots){0};
     for (int look = 0; look < SLOT_LOOKS && rc == KS_OK; look++) {
         rc = read_head(fd, seen, err);
-        if (seen->state[0] != KS_SLOT_DAMAGED &&
-            seen->state[1] != KS_SLOT_DAMAGED)
+        if (seen->state[0] == seen->state[1] &&
+            seen->state[0] != KS_SLOT_DAMAGED)
             break;
         (void)sched_yield(); /* a writer may be just at it */
     }
@@ -207,6 +216,7 @@ judge_short_file(const struct ks_file_store *f, uint64_t size,
     if (got == 0)
         return ks_fail(err, KS_E_INCOMPLETE, 0,
                        "empty: its creation was never finished");
+    /* Objects are written before slots, so a file may begin with a hole. */
     if (memcmp(bytes, zeros, got) == 0)
         return ks_fail(err, KS_E_INCOMPLETE, 0,
                        "its creation was never finished");
@@ -218,7 +228,8 @@ judge_short_file(const struct ks_file_store *f, uint64_t size,
     return ks_fail(err, KS_E_FORMAT, 0, "this is not an archive file");
 }
 
-/* Read the table at *ref into buf, and its end slot as it ought to be. */
+/* Read the table at *ref into the empty buf, which then has room for an end
+ * slot too. */
 static int
 read_table(const struct ks_file_store *f, const struct ks_toc_ref *ref,
            struct ks_buf *buf, struct ks_err *err)
@@ -230,7 +241,9 @@ read_table(const struct ks_file_store *f, const struct ks_toc_ref *ref,
     if (ref->len > KS_TOC_SIZE_MAX)
         return ks_fail(err, KS_E_LIMIT, 0,
                        "its table of contents is larger than we accept");
-    rc = ks_buf_zeros(buf, (size_t)ref->len, err);
+    rc = ks_buf_reserve(buf, (size_t)ref->len + KS_SLOT_SIZE, err);
+    if (rc == KS_OK)
+        rc = ks_buf_zeros(buf, (size_t)ref->len, err);
     if (rc == KS_OK)
         rc = ks_fd_pread(f->fd, buf->data, buf->len, ref->offset, &got, err);
     if (rc < 0)
@@ -244,6 +257,9 @@ read_table(const struct ks_file_store *f, const struct ks_toc_ref *ref,
     return KS_OK;
 }
 
+/* Read in one table of the chain: table->ref says where it is. The end slot
+ * behind it is not read but made, so that its checksum is of what it ought to
+ * be. */
 static int
 load_table(struct ks_file_store *f, struct ks_file_table *table,
            struct ks_toc_head *head, struct ks_err *err)
@@ -252,9 +268,7 @@ load_table(struct ks_file_store *f, struct ks_file_table *table,
     int rc;
 
     ks_buf_init(&buf, KS_TOC_SIZE_MAX + KS_SLOT_SIZE);
-    rc = ks_buf_reserve(&buf, KS_SLOT_SIZE, err);
-    if (rc == KS_OK)
-        rc = read_table(f, &table->ref, &buf, err);
+    rc = read_table(f, &table->ref, &buf, err);
     if (rc == KS_OK)
         rc = ks_toc_decode(&f->toc, ks_buf_bytes(&buf), table->ref.offset, head,
                            err);
@@ -270,6 +284,7 @@ load_table(struct ks_file_store *f, struct ks_file_table *table,
     return rc;
 }
 
+/* It was read from the newest back. */
 static void
 reverse_chain(struct ks_file_store *f)
 {
@@ -293,14 +308,16 @@ load_commit(struct ks_file_store *f, const struct ks_slot *commit,
     uint64_t newer = 0; /* sequence of the table after it */
     int rc;
 
+    assert(commit->sequence > 0);
     ks_toc_wipe(&f->toc);
     f->chain_len = 0;
     while (head.before.offset != 0) {
-        struct ks_file_table *table = &f->chain[f->chain_len];
+        struct ks_file_table *table;
 
         if (f->chain_len == KS_TOC_CHAIN_MAX)
             return ks_fail(err, KS_E_CORRUPT, 0,
                            "its chain of tables of contents has no end");
+        table = &f->chain[f->chain_len];
         *table = (struct ks_file_table){.ref = head.before};
         rc = load_table(f, table, &head, err);
         if (rc < 0)
@@ -318,6 +335,7 @@ load_commit(struct ks_file_store *f, const struct ks_slot *commit,
         return rc;
     f->commit = *commit;
     f->end = ks_slot_file_len(commit);
+    assert(f->chain_len > 0);
     return KS_OK;
 }
 
@@ -328,23 +346,27 @@ load_best(struct ks_file_store *f, const struct ks_slots *seen, bool allow,
           struct ks_err *err)
 {
     struct ks_slot_choice choice;
-    struct ks_err second = KS_ERR_INIT;
+    struct ks_err second = KS_ERR_INIT; /* the first failure is the reason */
     int rc = ks_slots_choose(seen, &choice, err);
 
     if (rc == KS_OK)
         rc = load_commit(f, &choice.commit, err);
     if ((rc == KS_E_INCOMPLETE || rc == KS_E_CORRUPT) && allow &&
         choice.has_older && load_commit(f, &choice.older, &second) == KS_OK) {
-        *err = KS_ERR_INIT;
+        *err = KS_ERR_INIT; /* it is what was asked for */
         rc = KS_OK;
     }
     return rc;
 }
 
+/* Of an open file: which commit, what is in it, and whether all is well enough
+ * to write. */
 static int
 read_in(struct ks_file_store *f, const struct ks_store_options *options,
         struct ks_err *err)
 {
+    /* An older commit is never a place to write on from: whatever is appended
+     * would overwrite what may be left of the newer one. */
     bool writing = options->mode == KS_STORE_WRITE;
     struct ks_slots seen;
     uint64_t size = 0;
@@ -375,6 +397,7 @@ ks_file_open(struct ks_file_store *f, const struct ks_store_options *options,
         rc = open_for_reading(f, err);
     if (rc == KS_OK)
         rc = read_in(f, options, err);
+    /* Last, when it is sure that this is an archive file and ours to write. */
     if (rc == KS_OK && options->mode == KS_STORE_WRITE)
         ks_file_sweep(f);
     return rc;

@@ -35,6 +35,8 @@ struct rewrite {
     uint8_t *step; /* a buffer of COPY_STEP bytes */
 };
 
+/* Create the copy with owner and permissions of the file, and lock it: when it
+ * takes the name, it must already be in use. */
 static int
 create_beside(const struct ks_file_store *f, struct rewrite *w,
               struct ks_err *err)
@@ -60,12 +62,16 @@ create_beside(const struct ks_file_store *f, struct rewrite *w,
         w->name[0] = '\0';
         return ks_fail_sys(err, errno, "a copy beside it cannot be created");
     }
+    /* Where the owner cannot be kept, nobody else may read it either. */
+    if (fchown(w->fd, st.st_uid, st.st_gid) != 0)
+        st.st_mode &= S_IRWXU;
     if (fchmod(w->fd, st.st_mode & 0777) != 0 ||
         flock(w->fd, LOCK_EX | LOCK_NB) != 0)
         return ks_fail(err, KS_E_IO, errno, "a copy beside it");
     return KS_OK;
 }
 
+/* Copy len bytes at `from` of the file to the end of the copy. */
 static int
 copy_stretch(const struct ks_file_store *f, struct rewrite *w, uint64_t from,
              uint64_t len, struct ks_err *err)
@@ -88,6 +94,7 @@ copy_stretch(const struct ks_file_store *f, struct rewrite *w, uint64_t from,
     return KS_OK;
 }
 
+/* Numbers of entries in the order in which these lie in the file. */
 static int
 by_place(const void *a, const void *b, void *user)
 {
@@ -123,6 +130,7 @@ copy_objects(const struct ks_file_store *f, struct rewrite *w,
     }
     qsort_r(order, count, sizeof(*order), by_place, f->toc.entries);
 
+    /* Slots stay unwritten until everything else is there. */
     w->end = KS_SLOTS_SIZE;
     for (size_t i = 0; i < count && rc == KS_OK; i++) {
         struct ks_toc_entry *entry = &w->entries[order[i]];
@@ -194,7 +202,7 @@ ks_file_rewrite(struct ks_file_store *f, struct ks_err *err)
     struct ks_file_table table = {0};
     int rc;
 
-    assert(!f->broken);
+    assert(!f->broken && f->dirfd >= 0);
     rc = create_beside(f, &w, err);
     if (rc == KS_OK)
         rc = copy_objects(f, &w, err);
@@ -202,7 +210,7 @@ ks_file_rewrite(struct ks_file_store *f, struct ks_err *err)
         rc = seal_copy(f, &w, &table, err);
     if (rc == KS_OK && renameat(f->dirfd, w.name, f->dirfd, f->leaf) != 0)
         rc = ks_fail_sys(err, errno, "cannot be replaced by its copy");
-    if (rc == KS_OK) {
+    if (rc == KS_OK) { /* no way back: the file is the copy now */
         w.name[0] = '\0';
         adopt_copy(f, &w, &table);
     }

@@ -35,6 +35,7 @@ ks_sum(uint8_t *out, const void *data, size_t len)
 {
     XXH128_canonical_t canonical;
 
+    assert(data != NULL || len == 0);
     XXH128_canonicalFromHash(&canonical, XXH3_128bits(data, len));
     memcpy(out, canonical.digest, KS_SUM_SIZE);
 }
@@ -56,6 +57,7 @@ ks_slot_encode(uint8_t *out, const struct ks_slot *slot)
     ks_sum(out + SUM_AT, out, SUM_AT);
 }
 
+/* Whether data[0..len) was never written. */
 static bool
 all_zero(const uint8_t *bytes, size_t len)
 {
@@ -96,6 +98,8 @@ ks_slot_decode(struct ks_slot *out, const uint8_t *bytes)
     if (memcmp(sum, bytes + SUM_AT, KS_SUM_SIZE) != 0)
         return KS_SLOT_DAMAGED;
 
+    /* The sum is right, so someone wrote this; whether that makes sense is
+     * another question. */
     ok = ks_cursor_bytes(&c, sizeof(slot_magic), &skipped) &&
          memcmp(skipped.ptr, slot_magic, sizeof(slot_magic)) == 0 &&
          ks_cursor_u32le(&c, &version) && ks_cursor_u32le(&c, &zero) &&
@@ -134,6 +138,7 @@ newest_slot(const struct ks_slots *seen, const struct ks_slot **other)
         a = &seen->slot[0];
     if (seen->state[1] == KS_SLOT_VALID)
         b = &seen->slot[1];
+    /* Two of the same sequence are the same: both were written at once. */
     *other = NULL;
     if (a == NULL || b == NULL)
         return a != NULL ? a : b;
@@ -150,6 +155,9 @@ ends_with_newer(const struct ks_slots *seen, const struct ks_slot *newest)
            (newest == NULL || seen->end.sequence > newest->sequence);
 }
 
+/* No slot at the head can be believed. If they were never written, then the
+ * end slot may be ahead of the bytes before it, and is only offered; if they
+ * were written and are damaged now, it is as good as they were. */
 static int
 choose_without_slots(const struct ks_slots *seen, struct ks_slot_choice *choice,
                      struct ks_err *err)
@@ -185,6 +193,7 @@ choose_with_one_slot(const struct ks_slots *seen, const struct ks_slot *valid,
         choice->commit = *valid;
         return KS_OK;
     }
+    /* Never opened unasked: a later commit could be overwritten from here. */
     choice->older = *valid;
     choice->has_older = true;
     if (ends_with_newer(seen, valid)) {
@@ -214,6 +223,7 @@ ks_slots_choose(const struct ks_slots *seen, struct ks_slot_choice *choice,
         choice->older = *other;
         choice->has_older = true;
     }
+    /* Both slots or one, it is the end of the file that decides. */
     if (seen->size < ks_slot_file_len(newest))
         return ks_fail(err, KS_E_INCOMPLETE, 0,
                        "incomplete: its last %" PRIu64 " bytes are missing "

@@ -33,7 +33,7 @@
 #define DEAD_SIZE    ((size_t)32)
 #define OBJECT_MIN   (OBJECT_FIXED + 1)
 
-#define NAMES_MAX    ((size_t)UINT32_MAX)
+#define NAMES_MAX    ((size_t)UINT32_MAX) /* an entry says in 4 bytes where */
 #define MIN_CAP      ((size_t)64)
 
 static const uint8_t toc_magic[8] = {'K', 'E', 'E', 'P', 'T', 'O', 'C', 0x0a};
@@ -59,6 +59,7 @@ ks_toc_find(const struct ks_toc *toc, const char *name, size_t *at)
     size_t low = 0;
     size_t high = toc->count;
 
+    /* The first name that is not below: where it is, or would be. */
     while (low < high) {
         size_t mid = low + (high - low) / 2;
 
@@ -80,6 +81,7 @@ grow_array(void **array, size_t *cap, size_t need, size_t size,
     size_t target = *cap > SIZE_MAX / 2 ? SIZE_MAX : 2 * *cap;
     void *more;
 
+    assert(size > 0);
     if (need <= *cap)
         return KS_OK;
     if (target < MIN_CAP)
@@ -95,6 +97,8 @@ grow_array(void **array, size_t *cap, size_t need, size_t size,
     return KS_OK;
 }
 
+/* Room for n more objects whose names, each with its NUL, have `names` bytes.
+ * The limits come first: nothing is allocated for what would be refused. */
 static int
 reserve_objects(struct ks_toc *toc, size_t n, size_t names, struct ks_err *err)
 {
@@ -149,6 +153,7 @@ ks_toc_insert(struct ks_toc *toc, size_t at, const char *name,
     assert(at <= toc->count && toc->count < toc->cap);
     assert(len <= toc->names_cap - toc->names_len);
 
+    /* One move of memory for each put is nothing beside the put itself. */
     memmove(toc->entries + at + 1, toc->entries + at,
             (toc->count - at) * sizeof(*toc->entries));
     toc->entries[at] = *entry;
@@ -162,6 +167,8 @@ void
 ks_toc_remove(struct ks_toc *toc, size_t at)
 {
     assert(at < toc->count);
+    /* Its name stays among the names until the table is wiped: removals are
+     * few, and end in a new file soon. */
     toc->count--;
     memmove(toc->entries + at, toc->entries + at + 1,
             (toc->count - at) * sizeof(*toc->entries));
@@ -193,6 +200,7 @@ put_object(uint8_t *p, const struct ks_toc *toc,
 
     assert(len >= 1 && len <= KS_NAME_MAX);
     *p++ = (uint8_t)len;
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): none here */
     memcpy(p, name, len);
     ks_put_u64le(p + len, entry->offset);
     ks_put_u32le(p + len + 8, entry->len);
@@ -200,6 +208,7 @@ put_object(uint8_t *p, const struct ks_toc *toc,
     return OBJECT_FIXED + len;
 }
 
+/* Write one dead stretch at p, DEAD_SIZE bytes. */
 static void
 put_dead(uint8_t *p, const struct ks_toc_dead *dead)
 {
@@ -208,6 +217,7 @@ put_dead(uint8_t *p, const struct ks_toc_dead *dead)
     memcpy(p + 16, dead->sum, KS_SUM_SIZE);
 }
 
+/* Write the head at p, KS_TOC_HEAD_SIZE bytes. */
 static void
 put_head(uint8_t *p, const struct ks_toc_head *head, uint32_t objects,
          uint32_t dead)
@@ -225,15 +235,19 @@ int
 ks_toc_encode(const struct ks_toc *toc, const struct ks_toc_head *head,
               uint64_t from, struct ks_buf *out, struct ks_err *err)
 {
-    bool all = head->before.offset == 0;
+    bool all = head->before.offset == 0; /* this one stands alone */
     uint32_t dead = all ? (uint32_t)toc->dead_count : 0;
     size_t names = 0;
     uint32_t objects = count_from(toc, all ? 0 : from, &names);
     size_t len = KS_TOC_HEAD_SIZE + names + dead * DEAD_SIZE;
     uint8_t *p;
 
+    assert(head->sequence > 0);
+    assert(toc->count <= KS_TOC_OBJECTS_MAX);
     assert(toc->dead_count <= KS_TOC_DEAD_MAX);
-    if (ks_buf_zeros(out, len, err) < 0)
+    /* With room for the end slot, which every table is followed by. */
+    if (ks_buf_reserve(out, len + KS_SLOT_SIZE, err) < 0 ||
+        ks_buf_zeros(out, len, err) < 0)
         return err->code;
     p = out->data + (out->len - len);
     put_head(p, head, objects, dead);
@@ -248,6 +262,8 @@ ks_toc_encode(const struct ks_toc *toc, const struct ks_toc_head *head,
     return KS_OK;
 }
 
+/* Every table was checked against its SHA-256 before, so this is a writer's
+ * fault, or a forgery: to whoever reads it the same as damage. */
 static int
 bad_table(struct ks_err *err, const char *why)
 {
@@ -262,6 +278,7 @@ lies_before(uint64_t offset, uint64_t len, uint64_t table)
     return offset >= KS_SLOTS_SIZE && offset <= table && len <= table - offset;
 }
 
+/* Read the head; false if there is none. */
 static bool
 get_head(struct ks_cursor *c, struct ks_toc_head *head, uint32_t *objects,
          uint32_t *dead)
@@ -303,6 +320,8 @@ get_object(struct ks_cursor *c, char *name, struct ks_toc_entry *entry)
            ks_cursor_copy(c, entry->sum, KS_SUM_SIZE);
 }
 
+/* The objects of a table. `count` is what its head claims: it must fit the
+ * bytes that are there before anything is allocated for it. */
 static int
 decode_objects(struct ks_toc *toc, struct ks_cursor *c, uint32_t count,
                uint64_t offset, struct ks_err *err)
@@ -322,6 +341,7 @@ decode_objects(struct ks_toc *toc, struct ks_cursor *c, uint32_t count,
 
         if (!get_object(c, name, &entry))
             return bad_table(err, "it ends too early");
+        /* Rising names come only once, and need no sorting. */
         if (!ks_store_name_ok(name) || strcmp(last, name) >= 0)
             return bad_table(err, "a name is not as it should be");
         if (entry.len > KS_OBJECT_MAX ||
@@ -333,11 +353,12 @@ decode_objects(struct ks_toc *toc, struct ks_cursor *c, uint32_t count,
     return KS_OK;
 }
 
+/* The dead stretches of a table; as above. */
 static int
 decode_dead(struct ks_toc *toc, struct ks_cursor *c, uint32_t count,
             uint64_t offset, struct ks_err *err)
 {
-    uint64_t end = 0;
+    uint64_t end = 0; /* of the stretch before */
     int rc;
 
     if (count > c->left / DEAD_SIZE)
@@ -366,7 +387,7 @@ ks_toc_decode(struct ks_toc *toc, struct ks_bytes bytes, uint64_t offset,
               struct ks_toc_head *head, struct ks_err *err)
 {
     struct ks_cursor c = ks_cursor_over(bytes.ptr, bytes.len);
-    struct ks_toc_head seen = {0};
+    struct ks_toc_head seen = {0}; /* so that *head is untouched on failure */
     uint32_t objects = 0;
     uint32_t dead = 0;
     int rc;
@@ -388,6 +409,7 @@ ks_toc_decode(struct ks_toc *toc, struct ks_bytes bytes, uint64_t offset,
     return KS_OK;
 }
 
+/* Entries in the order of their names; `user` is the table. */
 static int
 by_name(const void *a, const void *b, void *user)
 {

@@ -37,6 +37,7 @@ struct folder_store {
     pthread_mutex_t making; /* one thread at a time makes a folder */
 };
 
+/* The store is the first member, so that the one is the other. */
 static struct folder_store *
 folder_of(struct ks_store *s)
 {
@@ -49,6 +50,8 @@ struct name_parts {
     const char *last;
 };
 
+/* Names are checked before they come here, so the parts are safe to use as
+ * they are. */
 static struct name_parts
 split_name(const char *name)
 {
@@ -101,6 +104,8 @@ make_folder(const struct folder_store *f, const char *folder,
     return rc;
 }
 
+/* Open the folder that an object will be in, and make it if this is its first.
+ * Whoever finds it while it is being made waits until it is durable. */
 static int
 open_or_make_folder(struct folder_store *f, const char *folder, int *fd,
                     struct ks_err *err)
@@ -145,6 +150,7 @@ write_temporary(int dirfd, char *temp, const struct ks_bytes *data,
     return rc;
 }
 
+/* What file systems answer to a call that they do not know. */
 static bool
 is_missing_feature(int sys)
 {
@@ -171,7 +177,7 @@ take_name(int dirfd, const char *temp, const char *last)
         return errno;
 
     if (linkat(dirfd, temp, dirfd, last, 0) == 0) {
-        (void)unlinkat(dirfd, temp, 0);
+        (void)unlinkat(dirfd, temp, 0); /* one name too many, at worst */
         return 0;
     }
     if (!is_missing_feature(errno))
@@ -184,6 +190,8 @@ take_name(int dirfd, const char *temp, const char *last)
     return renameat(dirfd, temp, dirfd, last) == 0 ? 0 : errno;
 }
 
+/* The three steps of a put, in a folder that is open. When a step fails, what
+ * the steps before it did is undone. */
 static int
 put_in_folder(int dirfd, const char *last, const struct ks_bytes *data,
               struct ks_err *err)
@@ -192,6 +200,7 @@ put_in_folder(int dirfd, const char *last, const struct ks_bytes *data,
     int sys;
     int rc = write_temporary(dirfd, temp, data, err);
 
+    assert(ks_store_name_ok(last));
     if (rc < 0)
         return rc;
     sys = take_name(dirfd, temp, last);
@@ -201,12 +210,15 @@ put_in_folder(int dirfd, const char *last, const struct ks_bytes *data,
             return ks_fail(err, KS_E_EXISTS, 0, "there is one already");
         return fail_put(err, sys, "cannot be given its name");
     }
+    /* A name that may vanish again is not one that was put. */
     rc = ks_dir_sync(dirfd, err);
     if (rc < 0)
         (void)unlinkat(dirfd, last, 0);
     return rc;
 }
 
+/* The descriptor of the folder is kept for the whole put: were the folder moved
+ * meanwhile, the object would still be in it, whole. */
 static int
 folder_put(struct ks_store *s, const char *name, const void *data, size_t len,
            struct ks_err *err)
@@ -246,12 +258,14 @@ open_object(const struct folder_store *f, const char *name, int *fd,
     return KS_OK;
 }
 
-static int
+/* One open for each get: a vault reads few large pieces, and a descriptor that
+ * is kept would keep a removed object alive. */
+static int /* NOLINTNEXTLINE(readability-function-size): as in the table */
 folder_get(struct ks_store *s, const char *name, uint64_t offset, void *data,
            size_t len, size_t *got, struct ks_err *err)
 {
     const struct folder_store *f = folder_of(s);
-    struct stat st;
+    struct stat st = {0};
     int fd = -1;
     int rc = open_object(f, name, &fd, &st, err);
 
@@ -264,6 +278,7 @@ folder_get(struct ks_store *s, const char *name, uint64_t offset, void *data,
     return rc < 0 ? about_object(f, name, err) : KS_OK;
 }
 
+/* Answers like open_object() would, without opening. */
 static int
 folder_stat(struct ks_store *s, const char *name, uint64_t *size,
             struct ks_err *err)
@@ -293,12 +308,14 @@ struct listing {
     struct ks_err *err;
 };
 
+/* Whether this is one part of an object's name. */
 static bool
 is_part(const char *name)
 {
     return strchr(name, '/') == NULL && ks_store_name_ok(name);
 }
 
+/* Hand on one entry of a folder, if it is an object. */
 static int
 list_entry(void *user, int fd, const char *name)
 {
@@ -317,6 +334,8 @@ list_entry(void *user, int fd, const char *name)
     return l->each(l->user, name, (uint64_t)st.st_size);
 }
 
+/* The folder is read afresh each time, never from memory: another writer may
+ * have put objects since, and a listing must show them. */
 static int
 folder_list(struct ks_store *s, const char *folder,
             int (*each)(void *user, const char *name, uint64_t size),
@@ -329,7 +348,7 @@ folder_list(struct ks_store *s, const char *folder,
     int rc;
 
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return KS_OK;
+        return KS_OK; /* an absent folder lists nothing */
     if (fd < 0)
         rc = ks_fail(err, KS_E_IO, errno, "cannot be opened");
     else
@@ -339,6 +358,8 @@ folder_list(struct ks_store *s, const char *folder,
     return rc;
 }
 
+/* A removal that is not durable could bring an object back after others that
+ * were removed with it: so the folder is synced here too. */
 static int
 remove_in_folder(const struct folder_store *f, const struct name_parts *part,
                  struct ks_err *err)
@@ -379,6 +400,7 @@ folder_sync(struct ks_store *s, struct ks_err *err)
     return KS_OK;
 }
 
+/* Every put was durable, so there is nothing to finish. */
 static void
 folder_close(struct ks_store *s)
 {
@@ -431,6 +453,8 @@ sweep_tree_entry(void *user, int fd, const char *name)
     return sweep_entry(user, fd, name);
 }
 
+/* Remove what interrupted puts left here long ago. A younger one may be
+ * another program's that is at it right now. */
 static void
 sweep_leftovers(const struct folder_store *f)
 {
@@ -442,6 +466,7 @@ sweep_leftovers(const struct folder_store *f)
         (void)!ks_dir_walk(fd, sweep_tree_entry, &now_ms, &ignored);
 }
 
+/* For a walk over a folder that must have nothing in it. */
 static int
 refuse_entry(void *user, int fd, const char *name)
 {
@@ -452,6 +477,8 @@ refuse_entry(void *user, int fd, const char *name)
                    name);
 }
 
+/* A vault is never made among other files, where it would be hard to tell
+ * from them, and to move. */
 static int
 expect_empty(const struct folder_store *f, struct ks_err *err)
 {
@@ -479,6 +506,7 @@ sync_above(const struct folder_store *f, struct ks_err *err)
     return rc;
 }
 
+/* Open the folder itself, and make it before if it is to be created. */
 static int
 open_path(struct folder_store *f, enum ks_store_mode mode, struct ks_err *err)
 {
@@ -490,6 +518,8 @@ open_path(struct folder_store *f, enum ks_store_mode mode, struct ks_err *err)
     f->fd = open(f->path, FOLDER_FLAGS);
     if (f->fd >= 0)
         return KS_OK;
+
+    /* Both a file in its place and a missing folder above are ENOTDIR. */
     sys = errno;
     if (sys == ENOTDIR && stat(f->path, &st) == 0)
         return ks_fail(err, KS_E_USAGE, 0,
@@ -500,12 +530,15 @@ open_path(struct folder_store *f, enum ks_store_mode mode, struct ks_err *err)
     return ks_fail_sys(err, sys, "the folder cannot be opened");
 }
 
+/* What each mode needs beyond an open folder. Reading needs nothing, so that it
+ * goes on a medium that cannot be written. */
 static int
 open_folder_store(struct folder_store *f, enum ks_store_mode mode,
                   struct ks_err *err)
 {
     int rc = open_path(f, mode, err);
 
+    assert(f->path != NULL);
     if (rc == KS_OK && mode == KS_STORE_CREATE) {
         rc = expect_empty(f, err);
         if (rc == KS_OK)

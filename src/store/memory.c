@@ -26,6 +26,7 @@ struct memory_store {
     size_t cap;
 };
 
+/* The store is the first member, so that the one is the other. */
 static struct memory_store *
 memory_of(struct ks_store *s)
 {
@@ -54,6 +55,7 @@ memory_find(const struct memory_store *m, const char *name, bool *there)
     return low;
 }
 
+/* Also for one that was given away or never filled. */
 static void
 free_object(struct memory_object *object)
 {
@@ -62,12 +64,13 @@ free_object(struct memory_object *object)
     *object = (struct memory_object){0};
 }
 
+/* Make *out an object of its own. On failure it holds nothing. */
 static int
 copy_object(struct memory_object *out, const char *name, const void *data,
             size_t len)
 {
     out->name = strdup(name);
-    out->data = malloc(len > 0 ? len : 1);
+    out->data = malloc(len > 0 ? len : 1); /* malloc(0) may be NULL */
     out->len = len;
     if (out->name == NULL || out->data == NULL) {
         free_object(out);
@@ -78,6 +81,7 @@ copy_object(struct memory_object *out, const char *name, const void *data,
     return KS_OK;
 }
 
+/* Room for one more. Doubling keeps many puts cheap. */
 static int
 make_room(struct memory_store *m)
 {
@@ -101,6 +105,7 @@ memory_insert(struct memory_store *m, struct memory_object *object)
     bool there = false;
     size_t at = memory_find(m, object->name, &there);
 
+    assert(m->count <= m->cap);
     if (there)
         return KS_E_EXISTS;
     if (make_room(m) < 0)
@@ -113,6 +118,8 @@ memory_insert(struct memory_store *m, struct memory_object *object)
     return KS_OK;
 }
 
+/* The bytes are copied before the lock is taken, so that a get on another
+ * thread waits for no large copy. */
 static int
 memory_put(struct ks_store *s, const char *name, const void *data, size_t len,
            struct ks_err *err)
@@ -140,7 +147,8 @@ no_such_object(struct ks_err *err, const char *name)
     return ks_fail(err, KS_E_NOTFOUND, 0, "%s is not there", name);
 }
 
-static int
+/* The lock is held while bytes are copied out: a remove could free them. */
+static int /* NOLINTNEXTLINE(readability-function-size): as in the table */
 memory_get(struct ks_store *s, const char *name, uint64_t offset, void *data,
            size_t len, size_t *got, struct ks_err *err)
 {
@@ -152,6 +160,7 @@ memory_get(struct ks_store *s, const char *name, uint64_t offset, void *data,
     at = memory_find(m, name, &there);
     if (there) {
         const struct memory_object *object = &m->objects[at];
+        /* An offset beyond the end reads nothing, and is no failure. */
         size_t from = offset < object->len ? (size_t)offset : object->len;
 
         *got = len < object->len - from ? len : object->len - from;

@@ -48,6 +48,9 @@ ks_name_within(const char *name, const char *folder)
     return name + len + 1;
 }
 
+/* Names are checked here and nowhere else: a store may take it that one has
+ * no "..", no empty part, and no character that a file system or a shell
+ * would understand as something else. */
 static int
 check_name(const char *name, struct ks_err *err)
 {
@@ -56,6 +59,7 @@ check_name(const char *name, struct ks_err *err)
     return ks_fail(err, KS_E_USAGE, 0, "not a name for an object");
 }
 
+/* The mode that a store was opened with is kept here, not in each store. */
 static int
 check_writable(const struct ks_store *s, struct ks_err *err)
 {
@@ -77,6 +81,7 @@ ks_store_put(struct ks_store *s, const char *name, const void *data, size_t len,
         rc = check_name(name, err);
     if (rc < 0)
         return rc;
+    /* Beyond this no reader would take it: see KS_OBJECT_MAX. */
     if (len > KS_OBJECT_MAX)
         return ks_fail(err, KS_E_LIMIT, 0,
                        "%s: %zu bytes are more than an object may have", name,
@@ -84,11 +89,11 @@ ks_store_put(struct ks_store *s, const char *name, const void *data, size_t len,
     return s->ops->put(s, name, data, len, err);
 }
 
-int
+int /* NOLINTNEXTLINE(readability-function-size): as in the table */
 ks_store_get(struct ks_store *s, const char *name, uint64_t offset, void *data,
              size_t len, size_t *got, struct ks_err *err)
 {
-    size_t n = 0;
+    size_t n = 0; /* so that *got is untouched when it fails */
     int rc = check_name(name, err);
 
     assert(data != NULL || len == 0);
@@ -114,7 +119,7 @@ int
 ks_store_has(struct ks_store *s, const char *name, bool *found,
              struct ks_err *err)
 {
-    struct ks_err why = KS_ERR_INIT;
+    struct ks_err why = KS_ERR_INIT; /* absence is no failure here */
     uint64_t size;
     int rc = ks_store_stat(s, name, &size, &why);
 
@@ -131,7 +136,7 @@ ks_store_list(struct ks_store *s, const char *folder,
               int (*each)(void *user, const char *name, uint64_t size),
               void *user, struct ks_err *err)
 {
-    size_t len = name_part(folder);
+    size_t len = name_part(folder); /* 0 for "": the objects in no folder */
 
     assert(each != NULL);
     if (folder[len] != '\0')

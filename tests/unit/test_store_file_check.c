@@ -36,7 +36,7 @@ tear_down(void **state)
 static int
 check_file(struct archive_damage *damage)
 {
-    int rc;
+    int rc = KS_OK;
     struct ks_store *s = archive_open(&dir, KS_STORE_READ, &rc);
 
     if (rc == KS_OK)
@@ -48,7 +48,7 @@ check_file(struct archive_damage *damage)
 static void
 an_undamaged_file_is_clean(void **state)
 {
-    struct archive_damage damage;
+    struct archive_damage damage = {0};
 
     (void)state;
     archive_make(&dir, NULL);
@@ -70,7 +70,7 @@ flip_every_byte(size_t ways)
 
     assert_true(fd >= 0);
     for (size_t i = 0; i < ways * len; i++) {
-        struct archive_damage damage;
+        struct archive_damage damage = {0};
         size_t at = i / ways;
         uint8_t flipped = bytes[at] ^ flips[i % ways];
         int rc;
@@ -105,7 +105,7 @@ every_flipped_byte_is_found(void **state)
 static void
 every_flipped_byte_is_found_after_many_commits(void **state)
 {
-    struct ks_store *s;
+    struct ks_store *s = NULL;
     int rc;
 
     (void)state;
@@ -135,7 +135,7 @@ damage_is_named(void **state)
     };
     uint64_t lens[ARCHIVE_COMMITS + 1];
     uint8_t bytes[ARCHIVE_MAX];
-    struct archive_damage damage;
+    struct archive_damage damage = {0};
     size_t len;
 
     (void)state;
@@ -159,8 +159,8 @@ static void
 a_missing_end_is_damage_to_whoever_has_the_file_open(void **state)
 {
     uint64_t lens[ARCHIVE_COMMITS + 1];
-    struct archive_damage damage;
-    struct ks_store *s;
+    struct archive_damage damage = {0};
+    struct ks_store *s = NULL;
     int rc;
 
     (void)state;
@@ -177,8 +177,8 @@ a_missing_end_is_damage_to_whoever_has_the_file_open(void **state)
 static void
 a_sector_that_cannot_be_read_is_damage_and_the_rest_is_checked(void **state)
 {
-    struct archive_damage damage;
-    struct ks_store *s;
+    struct archive_damage damage = {0};
+    struct ks_store *s = NULL;
     int rc;
 
     (void)state;
@@ -206,7 +206,7 @@ a_check_fails_plainly_whichever_call_fails(void **state)
 {
     size_t fds = fault_open_fds();
     bool fired = true;
-    struct ks_store *s;
+    struct ks_store *s = NULL;
     int rc;
 
     (void)state;
@@ -233,7 +233,7 @@ nothing_is_checked_while_a_sync_is_due(void **state)
 {
     struct ks_err err = KS_ERR_INIT;
     uint64_t trailing;
-    struct ks_store *s;
+    struct ks_store *s = NULL;
     int rc;
 
     (void)state;
@@ -329,7 +329,7 @@ stretches_that_do_not_tile_the_file_are_damage(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct archive_damage damage;
+        struct archive_damage damage = {0};
 
         write_hostile(cases[i].offsets, cases[i].sizes, 1044);
         assert_int_equal(check_file(&damage), KS_OK);

@@ -50,10 +50,9 @@ a_commit_syncs_the_table_before_the_slot_that_names_it(void **state)
     assert_int_equal(archive_commit(s, 1), KS_OK);
     (void)fault_disarm();
     /* Three objects, one of them empty; their table; the slots; the name. */
-    assert_string_equal(fault_log(),
-                        "reallocarray reallocarray pwrite reallocarray pwrite "
-                        "malloc malloc pwrite ftruncate fdatasync "
-                        "pwrite fdatasync fsync");
+    assert_int_equal(fault_count("pwrite"), 4);
+    assert_non_null(strstr(fault_log(), "pwrite ftruncate fdatasync "
+                                        "pwrite fdatasync fsync"));
     fault_arm(FAULT_NEVER);
     assert_int_equal(archive_commit(s, 2), KS_OK);
     (void)fault_disarm();

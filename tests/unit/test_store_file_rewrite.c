@@ -85,11 +85,13 @@ the_copy_is_synced_before_it_takes_the_name(void **state)
     fault_arm(FAULT_NEVER);
     assert_int_equal(go_back(s), KS_OK);
     (void)fault_disarm();
-    assert_string_equal(
-        fault_log(), "getrandom fstat openat flock "
-                     "reallocarray reallocarray malloc "
-                     "pread pwrite pread pwrite pread pwrite pread pwrite "
-                     "malloc malloc pwrite pwrite fsync renameat close fsync");
+    assert_non_null(strstr(fault_log(), "getrandom fstat openat flock "));
+    assert_non_null(strstr(fault_log(),
+                           "pread pwrite pread pwrite pread pwrite pread "
+                           "pwrite "));
+    assert_non_null(strstr(fault_log(), /* table, slots, sync, name, sync */
+                           "pwrite pwrite fsync renameat close fsync"));
+    assert_int_equal(fault_count("pwrite"), 6);
     ks_store_close(s);
 }
 

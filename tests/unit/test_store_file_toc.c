@@ -12,6 +12,8 @@
 
 #define TABLE_AT 1000000U /* where the tables of these tests lie */
 
+static const uint8_t magic[8] = {'K', 'E', 'E', 'P', 'T', 'O', 'C', '\n'};
+
 static struct ks_buf
 empty_buf(void)
 {
@@ -250,7 +252,7 @@ one_object(uint8_t *p, const char *name, size_t name_len, uint64_t offset,
            uint32_t len)
 {
     memset(p, 0, 512);
-    memcpy(p, "KEEPTOC\n", 8);
+    memcpy(p, magic, sizeof(magic));
     ks_put_u64le(p + 8, 5);
     ks_put_u32le(p + 64, 1);
     p[72] = (uint8_t)name_len;
@@ -455,7 +457,7 @@ claim(uint32_t objects, uint32_t dead, size_t len)
     int rc;
 
     assert_non_null(p);
-    memcpy(p, "KEEPTOC\n", 8);
+    memcpy(p, magic, sizeof(magic));
     ks_put_u64le(p + 8, 5);
     ks_put_u32le(p + 64, objects);
     ks_put_u32le(p + 68, dead);

@@ -188,7 +188,7 @@ what_is_not_named_like_an_object_is_passed_over(void **state)
 {
     static const char *const others[] = {
         "v/packs/.hidden",
-        "v/packs/" LEFTOVER,
+        "v/packs/.tmp-0123456789abcdef",
         "v/packs/a (conflicted copy 2026-11-21)",
         "v/packs/a.sync-conflict-20261121-101112-ABCDEFG",
         "v/packs/A",
