@@ -225,7 +225,7 @@ a_random_life_goes_as_the_model_says(void **state)
 
 struct putter {
     struct ks_store *s;
-    int rc;
+    _Atomic int rc;
 };
 
 static void *

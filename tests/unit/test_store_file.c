@@ -3,14 +3,18 @@
  * stores share is in tests/contract.
  */
 #include <errno.h>
-#include <fcntl.h>
+#include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive.h"
+#include "base/buf.h"
+#include "base/file.h"
 #include "check.h"
 #include "fault.h"
+#include "vectors.h"
 
 static struct workdir dir;
 
@@ -256,6 +260,64 @@ an_archive_is_read_on_a_medium_that_cannot_be_written(void **state)
     assert_int_equal(fault_count("open"), 1);
 }
 
+/* Commit n of the files in archive.txt. */
+static void
+commit_example(struct ks_store *s, unsigned n)
+{
+    struct ks_err err = KS_ERR_INIT;
+    uint8_t data[512];
+    char name[24];
+
+    assert_true(n <= sizeof(data));
+    memset(data, (int)(n % 256), n);
+    (void)snprintf(name, sizeof(name), "packs/%04u", n);
+    assert_int_equal(ks_store_put(s, name, data, n, &err), KS_OK);
+    assert_int_equal(ks_store_sync(s, &err), KS_OK);
+}
+
+static void
+its_bytes_are_those_of_a_writer_made_from_the_description(void **state)
+{
+    struct vectors *v = vectors_open("archive.txt");
+
+    (void)state;
+    while (vectors_next(v)) {
+        struct ks_store *s = open_archive(KS_STORE_CREATE);
+        unsigned commits = (unsigned)vectors_number(v, "commits");
+        struct ks_buf file;
+        struct ks_err err = KS_ERR_INIT;
+        uint8_t want[32];
+        uint8_t have[32];
+
+        for (unsigned n = 1; n <= commits; n++) {
+            commit_example(s, n);
+            if (n % 5 == 0) { /* it makes no difference who goes on */
+                ks_store_close(s);
+                s = open_archive(KS_STORE_WRITE);
+            }
+        }
+        ks_store_close(s);
+
+        ks_buf_init(&file, (size_t)1 << 20);
+        assert_int_equal(ks_file_read(workdir_path(&dir, ARCHIVE_NAME),
+                                      file.max, &file, &err),
+                         KS_OK);
+        assert_int_equal(file.len, vectors_number(v, "length"));
+        if (vectors_has(v, "bytes")) {
+            static uint8_t bytes[ARCHIVE_MAX];
+
+            vectors_bytes(v, "bytes", bytes, file.len);
+            assert_memory_equal(file.data, bytes, file.len);
+        }
+        vectors_bytes(v, "sha256", want, sizeof(want));
+        assert_non_null(SHA256(file.data, file.len, have));
+        assert_memory_equal(have, want, sizeof(want));
+        ks_buf_wipe(&file);
+        assert_int_equal(unlink(workdir_path(&dir, ARCHIVE_NAME)), 0);
+    }
+    assert_int_equal(vectors_close(v), 9);
+}
+
 int
 main(void)
 {
@@ -267,6 +329,7 @@ main(void)
         EACH(closing_removes_no_file_but_its_own),
         EACH(syncing_nothing_does_nothing),
         EACH(the_same_puts_make_the_same_file),
+        EACH(its_bytes_are_those_of_a_writer_made_from_the_description),
         EACH(a_full_disk_is_said_to_be_full_and_can_be_tried_again),
         EACH(after_a_failed_sync_nothing_more_is_written),
         EACH(a_file_that_lost_its_end_while_open_is_not_read_as_whole),

@@ -159,7 +159,7 @@ static void
 a_missing_end_is_damage_to_whoever_has_the_file_open(void **state)
 {
     uint64_t lens[ARCHIVE_COMMITS + 1];
-    struct archive_damage damage = {0};
+    struct archive_damage damage;
     struct ks_store *s = NULL;
     int rc;
 
@@ -177,7 +177,7 @@ a_missing_end_is_damage_to_whoever_has_the_file_open(void **state)
 static void
 a_sector_that_cannot_be_read_is_damage_and_the_rest_is_checked(void **state)
 {
-    struct archive_damage damage = {0};
+    struct archive_damage damage;
     struct ks_store *s = NULL;
     int rc;
 
