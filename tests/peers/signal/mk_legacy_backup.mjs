@@ -363,7 +363,8 @@ function writeAttachments(rows, content) {
   let count = 0;
   for (const m of content.messages()) {
     if (!m.attachment || m.erased) continue;
-    const id = ++count;
+    const id = m.id;   // kept for life, as SQLite keeps it: a deletion renumbers nothing
+    count++;
     const hash = hashOf(attachmentChunks(m.label, content.o));
     rows.insert('attachment', {
       _id: id, message_id: m.currentId, content_type: 'image/jpeg', transfer_state: 0, data_file: `/data/part${id}.mms`,
@@ -377,28 +378,30 @@ function writeAttachments(rows, content) {
 }
 
 function writeReactions(rows, content) {
-  let id = 0;
+  let count = 0;
   for (const m of content.messages()) {
     if (!m.reaction || m.erased) continue;
+    count++;
     rows.insert('reaction', {
-      _id: ++id, message_id: m.currentId, author_id: m.reaction.by.id, emoji: m.reaction.emoji,
+      _id: m.id, message_id: m.currentId, author_id: m.reaction.by.id, emoji: m.reaction.emoji,
       date_sent: m.time + 1000, date_received: m.time + 1001,
     });
   }
-  return id;
+  return count;
 }
 
 function writeGroupReceipts(rows, content) {
   const { alice, bob } = content.account;
-  let id = 0;
+  let count = 0;
   for (const m of content.messages()) {
     if (!m.outgoing || !m.inGroup) continue;
-    for (const member of [alice, bob]) {
+    for (const [i, member] of [alice, bob].entries()) {
+      count++;
       const status = content.receipt(m, member.name);
-      rows.insert('group_receipts', { _id: ++id, mms_id: m.id, address: String(member.id), status, timestamp: m.time + 2000, unidentified: 1 });
+      rows.insert('group_receipts', { _id: 2 * m.id + i, mms_id: m.id, address: String(member.id), status, timestamp: m.time + 2000, unidentified: 1 });
     }
   }
-  return id;
+  return count;
 }
 
 function writeThreads(rows, content) {
