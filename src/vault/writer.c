@@ -6,8 +6,9 @@
  * synced before the next begins.
  *
  *   - The state names the writer before writers/<w> is put. A crash between
- *     them leaves a writer that has begun no run: it is simply put again,
- *     instead of leaving one behind that nobody is.
+ *     them leaves a writer that has begun no run: it is put again under the
+ *     same name, so that none is left behind that nobody is, not even by a
+ *     put that arrives late.
  *   - A promise is settled, durably, before any ack says what was last
  *     committed.
  *   - A mark that cannot be read is not acked, so its collector waits.

@@ -13,7 +13,10 @@ struct crash {
     struct ks_store base;
     struct ks_store *behind;
     long left;
+    bool once;
     bool crashed;
+    void (*listed)(void *user, const char *folder);
+    void *user;
     char last[128];
     char log[LOG_SIZE];
 };
@@ -31,8 +34,9 @@ step(struct crash *c, const char *verb, const char *name, struct ks_err *err)
     char word[128];
     size_t len = strlen(c->log);
 
-    if (c->left <= 0) {
+    if (c->left == 0) {
         c->crashed = true;
+        c->left = c->once ? CRASH_NEVER : 0;
         return ks_fail(err, KS_E_IO, 0, "crashed");
     }
     c->left--;
@@ -73,7 +77,12 @@ crash_list(struct ks_store *s, const char *folder,
            int (*each)(void *user, const char *name, uint64_t size), void *user,
            struct ks_err *err)
 {
-    return ks_store_list(crash_of(s)->behind, folder, each, user, err);
+    struct crash *c = crash_of(s);
+    int rc = ks_store_list(c->behind, folder, each, user, err);
+
+    if (c->listed != NULL)
+        c->listed(c->user, folder);
+    return rc;
 }
 
 static int
@@ -122,6 +131,23 @@ crash_store(struct ks_store *behind, long steps)
     c->behind = behind;
     c->left = steps;
     return &c->base;
+}
+
+struct ks_store *
+crash_store_once(struct ks_store *behind, long step)
+{
+    struct ks_store *s = crash_store(behind, step);
+
+    crash_of(s)->once = true;
+    return s;
+}
+
+void
+crash_store_watch(struct ks_store *s,
+                  void (*listed)(void *user, const char *folder), void *user)
+{
+    crash_of(s)->listed = listed;
+    crash_of(s)->user = user;
 }
 
 bool

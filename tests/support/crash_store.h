@@ -17,6 +17,14 @@
 /* The first `steps` steps pass, the rest are KS_E_IO. */
 struct ks_store *crash_store(struct ks_store *behind, long steps);
 
+/* Only step number `step` (0 the first) is KS_E_IO; the others pass. */
+struct ks_store *crash_store_once(struct ks_store *behind, long step);
+
+/* Call listed() after each listing of a folder. */
+void
+crash_store_watch(struct ks_store *s,
+                  void (*listed)(void *user, const char *folder), void *user);
+
 /* Whether the crash was reached. */
 bool crash_store_crashed(const struct ks_store *s);
 

@@ -468,6 +468,33 @@ a_snapshot_put_meanwhile_is_left_to_the_next_copy(void **state)
     ks_store_close(to);
 }
 
+/* Someone backs up just when the packs have been listed. */
+static void
+put_after_packs(void *user, const char *folder)
+{
+    if (strcmp(folder, KS_DIR_PACKS) != 0)
+        return;
+    put_object(user, KS_DIR_PACKS, KS_OBJ_PACK, 10, NULL);
+    put_object(user, KS_DIR_SNAPSHOTS, KS_OBJ_SNAPSHOT, 10, NULL);
+}
+
+static void
+no_snapshot_is_copied_whose_packs_were_not_listed(void **state)
+{
+    struct bench *b = *state;
+    struct ks_store *from = crash_store(b->store, CRASH_NEVER);
+    struct ks_store *to = kit_memory();
+    struct ks_copy_result result;
+
+    crash_store_watch(from, put_after_packs, b);
+    KIT_OK(ks_vault_copy(from, to, NULL, &result, KIT_ERR));
+    assert_int_equal(kit_count(b->store, KS_DIR_SNAPSHOTS), 4);
+    assert_int_equal(kit_count(to, KS_DIR_PACKS), 3);
+    assert_int_equal(kit_count(to, KS_DIR_SNAPSHOTS), 3);
+    ks_store_close(from);
+    ks_store_close(to);
+}
+
 #define BENCH_TEST(name)                                                       \
     cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
 
@@ -490,6 +517,7 @@ main(void)
         BENCH_TEST(progress_rises_to_its_total),
         BENCH_TEST(a_copy_can_be_cancelled_at_every_object),
         BENCH_TEST(a_snapshot_put_meanwhile_is_left_to_the_next_copy),
+        BENCH_TEST(no_snapshot_is_copied_whose_packs_were_not_listed),
     };
 
     return cmocka_run_group_tests(tests, kit_setup, NULL);

@@ -6,14 +6,18 @@
 #include "fault.h"
 #include "vault/names.h"
 #include "vaultkit.h"
+#include "workdir.h"
 
 static void
 a_listing_is_sorted_and_has_sizes(void **state)
 {
-    struct ks_store *store = kit_memory();
     struct ks_names names = {0};
+    struct ks_store *store;
+    struct workdir dir;
 
     (void)state;
+    workdir_make(&dir);
+    store = kit_folder(workdir_path(&dir, "vault")); /* lists in any order */
     for (unsigned i = 0; i < 200; i++) {
         char name[32];
 
@@ -40,6 +44,7 @@ a_listing_is_sorted_and_has_sizes(void **state)
     assert_string_equal(names.list[0].text, "vault");
     ks_names_free(&names);
     ks_store_close(store);
+    workdir_remove(&dir);
 }
 
 static void

@@ -410,12 +410,11 @@ the_highest_counter_wins_then_the_writer_then_the_id(void **state)
     struct bench *b = *state;
     struct ks_note low = {.kind = KS_NOTE_LABEL, .counter = 8};
     struct ks_note high = {.kind = KS_NOTE_LABEL, .counter = 9};
-    struct ks_note writer = {.kind = KS_NOTE_LABEL, .counter = 9};
-    struct ks_note twin;
+    struct ks_note writer = {
+        .kind = KS_NOTE_LABEL, .counter = 9, .writer = {1}};
+    struct ks_note twin = writer;
     const struct ks_note *winner;
 
-    writer.writer[0] = 1;
-    twin = writer;
     KIT_OK(ks_note_put(&b->cx, &high, KIT_ERR));
     KIT_OK(ks_note_put(&b->cx, &low, KIT_ERR));
     winner = ks_notes_find(read_notes(b), KS_NOTE_LABEL, NULL);
@@ -429,8 +428,25 @@ the_highest_counter_wins_then_the_writer_then_the_id(void **state)
         winner->id, memcmp(twin.id, writer.id, 16) > 0 ? twin.id : writer.id,
         16);
     assert_true(ks_notes_counter(&b->notes) == 9);
-    assert_true(ks_note_wins(&high, &low) && !ks_note_wins(&low, &high));
-    assert_false(ks_note_wins(&high, &high));
+}
+
+static void
+counter_goes_before_writer_and_writer_before_id(void **state)
+{
+    static const struct ks_note ascending[] = {
+        {.counter = 1, .writer = {9}, .id = {9}},
+        {.counter = 2, .writer = {1}, .id = {8}},
+        {.counter = 2, .writer = {1}, .id = {9}},
+        {.counter = 2, .writer = {2}, .id = {1}},
+        {.counter = 2, .writer = {2, 1}, .id = {0}},
+        {.counter = UINT64_MAX, .writer = {0}, .id = {0}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        for (size_t j = 0; j < 6; j++)
+            assert_int_equal(ks_note_wins(&ascending[i], &ascending[j]), i > j);
+    }
 }
 
 static void
@@ -504,6 +520,7 @@ main(void)
         BENCH_TEST(every_flipped_byte_and_every_cut_is_counted_as_damage),
         BENCH_TEST(a_stray_object_is_counted_and_does_no_harm),
         BENCH_TEST(the_highest_counter_wins_then_the_writer_then_the_id),
+        cmocka_unit_test(counter_goes_before_writer_and_writer_before_id),
         BENCH_TEST(a_note_is_found_by_kind_and_by_whom_it_speaks_of),
         BENCH_TEST(
             running_out_of_memory_while_reading_is_said_and_leaks_nothing),

@@ -5,13 +5,16 @@
 #include "check.h"
 #include "crypto/hash.h"
 #include "crypto/kdf.h"
+#include "crypto/seal.h"
 #include "crypto/secret.h"
+#include "vault/format.h"
 #include "vault/keyring.h"
 #include "vault/slot.h"
 #include "vaultkit.h"
 #include "vectors.h"
 
-#define UNIT ((size_t)4096)
+#define UNIT       ((size_t)4096)
+#define PLAIN_SIZE (UNIT - 80 - 96 - 16 - 8)
 
 /* A slot, and what opens it. */
 struct bench {
@@ -414,6 +417,62 @@ the_head_tells_newer_from_damaged_from_another_key(void **state)
                      KS_E_CORRUPT);
 }
 
+/* Wrap `plain`, a page's worth, as whoever has the key may do. */
+static void
+wrap_by_hand(struct bench *b, const uint8_t *plain)
+{
+    uint8_t info[12 + 80 + 16];
+    uint8_t key[32];
+    struct ks_hkdf_in in = {.key = b->key.secret->data,
+                            .key_len = 32,
+                            .salt = b->slot.data + 48,
+                            .salt_len = 32,
+                            .info = info,
+                            .info_len = sizeof(info)};
+    struct ks_seal_in seal = {.key = key,
+                              .salt = plain,
+                              .suite = KS_SUITE_CHACHA,
+                              .binding.kind = KS_OBJ_SLOT};
+
+    memcpy(info, "keepsay slot", 12);
+    memcpy(info + 12, b->slot.data, 80);
+    memcpy(info + 92, kit_vault_id, 16);
+    ks_hkdf(key, sizeof(key), &in);
+    memcpy(seal.binding.vault_id, kit_vault_id, 16);
+    memcpy(b->slot.data + 176, plain, PLAIN_SIZE);
+    KIT_OK(ks_seal(b->slot.data + 80, PLAIN_SIZE, &seal, b->id, KIT_ERR));
+    fix_checksum(&b->slot);
+}
+
+static void
+what_is_wrapped_must_be_a_keyring_and_zeros(void **state)
+{
+    struct bench *b = *state;
+    static uint8_t plain[PLAIN_SIZE];
+    size_t len;
+
+    kit_keyring_bytes(plain + 4, &len, 1);
+    ks_put_u32le(plain, (uint32_t)len);
+    wrap_by_hand(b, plain);
+    assert_int_equal(open_own(b), KS_OK);
+    plain[PLAIN_SIZE - 1] = 1;
+    wrap_by_hand(b, plain);
+    assert_int_equal(open_own(b), KS_E_CORRUPT);
+    plain[PLAIN_SIZE - 1] = 0;
+    plain[4 + len] = 1;
+    wrap_by_hand(b, plain);
+    assert_int_equal(open_own(b), KS_E_CORRUPT);
+    plain[4 + len] = 0;
+    for (uint32_t wrong = 0; wrong < 8192; wrong += wrong < 300 ? 1 : 50) {
+        ks_put_u32le(plain, wrong);
+        wrap_by_hand(b, plain);
+        assert_int_equal(open_own(b), wrong == len ? KS_OK : KS_E_CORRUPT);
+    }
+    ks_put_u32le(plain, UINT32_MAX);
+    wrap_by_hand(b, plain);
+    assert_int_equal(open_own(b), KS_E_CORRUPT);
+}
+
 static void
 a_slot_does_not_show_what_it_wraps(void **state)
 {
@@ -462,6 +521,7 @@ main(void)
         BENCH_TEST(every_cut_and_every_longer_size_is_damage),
         BENCH_TEST(no_byte_can_be_changed_even_with_its_checksum),
         BENCH_TEST(the_head_tells_newer_from_damaged_from_another_key),
+        BENCH_TEST(what_is_wrapped_must_be_a_keyring_and_zeros),
         BENCH_TEST(a_slot_does_not_show_what_it_wraps),
         BENCH_TEST(the_same_keys_never_give_the_same_slot),
     };

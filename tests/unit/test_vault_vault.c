@@ -385,6 +385,39 @@ a_crash_while_a_vault_is_made_leaves_none_or_a_whole_one(void **state)
 }
 
 static void
+what_fails_while_a_vault_is_made_is_taken_back_header_first(void **state)
+{
+    static const char *const logs[] = {
+        "remove:keys sync ",
+        "put:keys remove:keys sync ",
+        "put:keys remove:keys sync ",
+        "put:keys put:notes remove:notes remove:keys sync ",
+        "put:keys put:notes sync remove:notes remove:keys sync ",
+        "put:keys put:notes sync put:vault remove:vault sync remove:notes "
+        "remove:keys sync ",
+        "put:keys put:notes sync put:vault put:vault.2 remove:vault "
+        "remove:vault.2 sync remove:notes remove:keys sync ",
+    };
+    struct bench *b = *state;
+
+    for (long step = 0; step < 7; step++) {
+        struct ks_store *behind = kit_memory();
+        struct ks_store *s = crash_store_once(behind, step);
+        struct ks_vault *v = NULL;
+
+        KIT_FAILS(KS_E_IO,
+                  ks_vault_create(&v, s, &b->key.unlock, NULL, KIT_ERR));
+        assert_string_equal(crash_store_log(s), logs[step]);
+        assert_int_equal(kit_count(behind, ""), 0);
+        assert_int_equal(kit_count(behind, KS_DIR_KEYS), 0);
+        assert_int_equal(kit_count(behind, KS_DIR_NOTES), 0);
+        KIT_OK(ks_vault_create(&v, s, &b->key.unlock, NULL, KIT_ERR));
+        ks_vault_close(v);
+        ks_store_close(behind);
+    }
+}
+
+static void
 any_failing_call_while_a_vault_is_made_leaves_none_or_a_whole_one(void **state)
 {
     struct bench *b = *state;
@@ -449,6 +482,7 @@ main(void)
         BENCH_TEST(no_vault_is_made_where_one_is_or_was),
         cmocka_unit_test(a_secret_that_cannot_be_one_makes_no_vault),
         BENCH_TEST(a_crash_while_a_vault_is_made_leaves_none_or_a_whole_one),
+        BENCH_TEST(what_fails_while_a_vault_is_made_is_taken_back_header_first),
         BENCH_TEST(
             any_failing_call_while_a_vault_is_made_leaves_none_or_a_whole_one),
     };

@@ -297,6 +297,22 @@ a_writer_that_the_vault_has_forgotten_enrols_afresh(void **state)
 }
 
 static void
+a_writer_that_has_begun_no_run_keeps_its_name(void **state)
+{
+    struct bench *b = *state;
+    char name[KS_OBJECT_NAME_SIZE];
+    uint8_t id[16];
+
+    open_writer(b);
+    memcpy(id, ks_writer_id(b->w), 16);
+    ks_object_name(name, KS_DIR_WRITERS, id);
+    kit_remove(b->store, name); /* the put is still on its way */
+    open_writer(b);
+    assert_memory_equal(ks_writer_id(b->w), id, 16);
+    assert_int_equal(kit_count(b->store, KS_DIR_WRITERS), 1);
+}
+
+static void
 a_damaged_state_is_set_aside(void **state)
 {
     struct bench *b = *state;
@@ -804,6 +820,7 @@ main(void)
         BENCH_TEST(two_runs_at_once_are_refused),
         BENCH_TEST(a_retired_writer_enrols_afresh),
         BENCH_TEST(a_writer_that_the_vault_has_forgotten_enrols_afresh),
+        BENCH_TEST(a_writer_that_has_begun_no_run_keeps_its_name),
         BENCH_TEST(a_damaged_state_is_set_aside),
         BENCH_TEST(flips_and_cuts_of_the_state_are_seen),
         BENCH_TEST(a_state_that_is_not_exactly_one_is_set_aside),
