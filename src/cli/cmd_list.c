@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/describe.h"
-#include "vault/capture.h"
+#include "vault/reading.h"
 #include "vault/vault.h"
 
 /* Read the snapshots of the open vault, and say what does not open. */

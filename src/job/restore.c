@@ -18,7 +18,7 @@
 #include "crypto/secret.h"
 #include "job/session.h"
 #include "source/source.h"
-#include "vault/capture.h"
+#include "vault/reading.h"
 #include "vault/snapshots.h"
 
 #define TARGET_KEY_SIZE ((size_t)128) /* the longest that a connector makes */

@@ -5,17 +5,18 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "vault/snapshot_reader.h"
 #include "vault/snapshot_writer.h"
 #include "vault/snapshots.h"
 
 struct ks_vault;
 
 /*
- * capture: beginning, committing and abandoning a snapshot, and opening one
- * for reading: the job's half of snapshot_writer.h and snapshot_reader.h.
+ * capture: beginning, committing and abandoning a snapshot: the job's half of
+ * snapshot_writer.h.
  *
- * Floor 2.
+ * Floor 2. Life: begin -> the verbs of snapshot_writer.h -> commit or abandon.
+ * One thread; the pipeline below has threads of its own. While a snapshot is
+ * being written its writer holds the lock of its client state.
  */
 struct ks_capture_options {
     const char *source;       /* connector name, "signal-v1" */
@@ -38,18 +39,5 @@ ks_capture_commit(struct ks_snapshot_writer *w, struct ks_snapshot_info *out,
 
 /* Give up. Free w; NULL is ok. */
 void ks_capture_abandon(struct ks_snapshot_writer *w);
-
-/* Open a snapshot of v for reading; `info` must outlive the reader. */
-KS_MUST_CHECK int
-ks_snapshot_reader_open(struct ks_snapshot_reader **out, struct ks_vault *v,
-                        const struct ks_snapshot_info *info,
-                        struct ks_err *err);
-void ks_snapshot_reader_close(struct ks_snapshot_reader *r);
-
-/* Every blob of the snapshot, in order of first appearance. */
-KS_MUST_CHECK int
-ks_snapshot_blobs(struct ks_snapshot_reader *r,
-                  int (*each)(void *user, const uint8_t *id, uint64_t size),
-                  void *user, struct ks_err *err);
 
 #endif /* KS_VAULT_CAPTURE_H */

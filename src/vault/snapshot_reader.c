@@ -11,7 +11,7 @@
 
 #include "base/reader.h"
 #include "crypto/secret.h"
-#include "vault/capture.h"
+#include "vault/reading.h"
 #include "vault/chunk_reader.h"
 #include "vault/index.h"
 #include "vault/list.h"

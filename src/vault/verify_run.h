@@ -6,9 +6,10 @@
 #include "vault/verify.h"
 
 /*
- * verify_run: what the halves of verify share. Floor 2. verify.c goes through
- * snapshots and lists; verify_packs.c reads packs; verify_objects.c reads
- * everything else.
+ * verify_run: what the parts of verify share.
+ *
+ * Floor 2. verify_snapshots.c goes through snapshots and their lists,
+ * verify_packs.c reads packs, verify_objects.c reads everything else.
  */
 struct ks_verify_run {
     struct ks_vault *vault;

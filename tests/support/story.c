@@ -10,7 +10,7 @@
 
 #include "base/reader.h"
 #include "check.h"
-#include "vault/capture.h"
+#include "vault/reading.h"
 
 #define LARGEST ((size_t)1000000)
 

@@ -11,6 +11,7 @@
 #include "store/store.h"
 #include "story.h"
 #include "vault/capture.h"
+#include "vault/reading.h"
 #include "vault_fixture.h"
 #include "workdir.h"
 

@@ -1,9 +1,9 @@
 /*
- * verify: from the snapshots down. Every chunk that a list names must have a
- * place in a pack that the store lists with the right size, and so must its
- * base. Lists themselves are read and checked, because they lead on.
+ * verify_snapshots: the structure of a vault, from the snapshots down. Every
+ * chunk that a list names must have a place in a pack that the store lists
+ * with the right size, and so must its base. Lists themselves are read and
+ * checked, because they lead on.
  */
-#include "vault/verify.h"
 
 #include <assert.h>
 #include <inttypes.h>
