@@ -14,8 +14,9 @@
  *
  * Floor 2. Life: ks_names_list -> ks_names_free; a zeroed struct may be freed.
  */
-#define KS_NAME_PART_SIZE ((size_t)101) /* the last part of a name, with NUL   \
-                                         */
+#define KS_NAME_PART_SIZE                                                      \
+    ((size_t)101) /* the last part of a name, with NUL                         \
+                   */
 #define KS_NAMES_MAX ((size_t)1 << 22)
 
 struct ks_name {

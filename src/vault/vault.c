@@ -19,8 +19,8 @@
 #include "vault/keyring.h"
 #include "vault/names.h"
 #include "vault/note.h"
+#include "vault/slot_set.h"
 #include "vault/vault_header.h"
-#include "vault/vault_slots.h"
 
 struct ks_vault {
     struct ks_keyring *keys;
@@ -411,6 +411,14 @@ ks_vault_open(struct ks_vault **out, struct ks_store *store,
     }
     *out = v;
     return KS_OK;
+}
+
+int
+ks_vault_probe(struct ks_store *store, uint8_t *vault_id, struct ks_err *err)
+{
+    bool damaged;
+
+    return ks_header_read(store, vault_id, &damaged, err);
 }
 
 void

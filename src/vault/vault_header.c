@@ -21,7 +21,6 @@
 #include "crypto/hash.h"
 #include "vault/format.h"
 #include "vault/object.h"
-#include "vault/vault.h"
 
 #define HEADER_MAGIC       "keepsay\n"
 #define HEADER_MAGIC_SIZE  (sizeof(HEADER_MAGIC) - 1)
@@ -137,12 +136,4 @@ ks_header_read(struct ks_store *store, uint8_t *vault_id, bool *damaged,
     *damaged = !good[0] || !good[1] || memcmp(ids[0], ids[1], KS_ID_SIZE) != 0;
     memcpy(vault_id, good[0] ? ids[0] : ids[1], KS_ID_SIZE);
     return KS_OK;
-}
-
-int
-ks_vault_probe(struct ks_store *store, uint8_t *vault_id, struct ks_err *err)
-{
-    bool damaged;
-
-    return ks_header_read(store, vault_id, &damaged, err);
 }

@@ -1,5 +1,5 @@
-#ifndef KS_VAULT_VAULT_SLOTS_H
-#define KS_VAULT_VAULT_SLOTS_H
+#ifndef KS_VAULT_SLOT_SET_H
+#define KS_VAULT_SLOT_SET_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,12 +13,14 @@ struct ks_notes;
 struct ks_store;
 
 /*
- * vault_slots: the slots of a store, read whole, and which of them count.
+ * slot_set: the slots of a store, read whole, and which of them count.
  *
- * Floor 2. A slot lies twice: keys/<id> and keys/<id>.2. Its id follows from
- * its bytes, so a copy proves itself.
+ * Floor 2. Needs no key, but for which count. A slot lies twice: keys/<id> and
+ * keys/<id>.2. Its id follows from its bytes, so a copy proves itself.
+ * Life: ks_slot_set_read -> ks_slot_set_free; a zeroed struct may be freed.
  */
-#define KS_SLOT_COPIES 2
+#define KS_SLOT_COPIES    2
+#define KS_SLOT_COUNT_MAX ((size_t)1024) /* read, and put, at most */
 
 struct ks_slot_entry {
     uint8_t id[16];
@@ -52,4 +54,4 @@ bool ks_slot_counts(const struct ks_notes *notes, const uint8_t *id);
 /* "recovery key", "passphrase", "raw key". */
 const char *ks_slot_kind_text(enum ks_slot_kind kind);
 
-#endif /* KS_VAULT_VAULT_SLOTS_H */
+#endif /* KS_VAULT_SLOT_SET_H */
