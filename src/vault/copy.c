@@ -4,6 +4,11 @@
  * Snapshots are listed first and copied last: those listed need nothing that
  * the folders listed after them do not have. The header goes after all that
  * opening needs, so that a place is a vault only once it can be opened.
+ *
+ * No key is needed because names tell what bytes must be: those of sealed
+ * objects and slots follow from their bytes, the header has a checksum. So a
+ * copy cannot spread damage, though it cannot tell forgery: whoever can write
+ * to a store can put objects there that are named rightly and open nowhere.
  */
 #include "vault/copy.h"
 
@@ -31,10 +36,11 @@ enum name_rule {
     RULE_WHO,    /* called after a writer: the sealed header alone */
 };
 
+/* A folder of a vault and what its objects must be. */
 struct copied_folder {
     const char *folder;
     enum name_rule rule;
-    uint8_t kind; /* of sealed objects */
+    uint8_t kind; /* of sealed objects; 0: see sealed_header_holds() */
 };
 
 /* In the order of copying; the snapshots, last, are listed first. */
@@ -52,6 +58,7 @@ static const struct copied_folder copied_folders[] = {
 #define FOLDERS   (sizeof(copied_folders) / sizeof(copied_folders[0]))
 #define SNAPSHOTS (FOLDERS - 1)
 
+/* One copy under way. */
 struct copying {
     struct ks_store *from;
     struct ks_store *to;
@@ -59,7 +66,7 @@ struct copying {
     struct ks_names source[FOLDERS];
     struct ks_names target[FOLDERS];
     struct ks_namer *namer;
-    struct ks_buf object;
+    struct ks_buf object; /* the one being copied, whole */
     struct ks_copy_result result;
     bool has_header[KS_HEADER_COPIES]; /* the target */
     uint64_t total;                    /* bytes to copy */
@@ -80,6 +87,7 @@ sealed_name_holds(struct copying *c, const char *text)
     return strcmp(hex, text) == 0;
 }
 
+/* A slot's name follows from its bytes, the same for both copies. */
 static bool
 slot_name_holds(const struct copying *c, const char *text)
 {
@@ -135,6 +143,7 @@ leave_out(struct copying *c, const char *name, const char *why)
                       "%s is damaged (%s) and was not copied", name, why);
 }
 
+/* Count what was put and say how far we are. */
 static int
 report_copied(struct copying *c, size_t len, struct ks_err *err)
 {
@@ -155,6 +164,7 @@ copy_object(struct copying *c, const struct copied_folder *folder,
 
     ks_names_join(name, folder->folder, text);
     rc = ks_object_read(c->from, name, KS_OBJECT_MAX, &c->object, &why);
+    /* A damaged object is the object's trouble; anything else is ours. */
     if (rc == KS_E_CORRUPT || rc == KS_E_LIMIT) {
         leave_out(c, name, why.msg);
         return KS_OK;
@@ -173,6 +183,7 @@ copy_object(struct copying *c, const struct copied_folder *folder,
     return report_copied(c, c->object.len, err);
 }
 
+/* Copy what the target's folder lacks; both listings are there. */
 static int
 copy_folder(struct copying *c, size_t i, struct ks_err *err)
 {
@@ -196,6 +207,7 @@ copy_header(struct copying *c, const uint8_t *vault_id, struct ks_err *err)
     int rc = KS_OK;
 
     ks_header_encode(header, vault_id);
+    /* Made anew rather than copied: one good copy becomes two. */
     for (size_t i = 0; rc == KS_OK && i < KS_HEADER_COPIES; i++) {
         if (c->has_header[i]) {
             c->result.objects_there++;
@@ -209,6 +221,8 @@ copy_header(struct copying *c, const uint8_t *vault_id, struct ks_err *err)
     return rc;
 }
 
+/* Which header copies the target has; a damaged one counts as there, for a
+ * store replaces nothing. */
 static int
 look_for_headers(struct copying *c, struct ks_err *err)
 {
@@ -222,7 +236,8 @@ look_for_headers(struct copying *c, struct ks_err *err)
     return rc;
 }
 
-/* List both sides. The source's snapshots come first of all. */
+/* List both sides, and add up what is to be copied. The source's snapshots
+ * come first of all; the listings are kept for the whole copy. */
 static int
 list_both(struct copying *c, struct ks_err *err)
 {
@@ -286,7 +301,7 @@ static int
 copy_all(struct copying *c, struct ks_err *err)
 {
     uint8_t vault_id[KS_ID_SIZE];
-    bool damaged;
+    bool damaged; /* the header's other copy: the target gets two good ones */
     int rc;
 
     rc = ks_header_read(c->from, vault_id, &damaged, err);
@@ -298,6 +313,7 @@ copy_all(struct copying *c, struct ks_err *err)
         rc = look_for_headers(c, err);
     for (size_t i = 0; rc == KS_OK && i < SNAPSHOTS; i++)
         rc = copy_folder(c, i, err);
+    /* All that the header and the snapshots stand on is durable first. */
     if (rc == KS_OK)
         rc = ks_store_sync(c->to, err);
     if (rc == KS_OK)

@@ -10,6 +10,8 @@
  *         98 40*n  epoch id (8, not zero, no two alike), epoch key (32)
  *
  * is the encoding; behind it, in memory only, lies the fingerprint key.
+ * Guarded memory costs whole pages, hence one piece for all; and because the
+ * encoding is what is kept, a slot wraps exactly what was unwrapped.
  */
 #include "vault/keyring.h"
 
@@ -39,6 +41,7 @@ struct ks_keyring {
     size_t count;           /* of epochs */
 };
 
+/* Bytes of a keyring with so many epochs, as a slot wraps it. */
 static size_t
 encoded_size(size_t epochs)
 {
@@ -74,6 +77,7 @@ keyring_new(struct ks_keyring **out, size_t count, struct ks_err *err)
     return KS_OK;
 }
 
+/* Once per keyring: it is needed for every piece of every blob. */
 static void
 derive_fingerprint_key(struct ks_keyring *k)
 {
@@ -99,6 +103,7 @@ ks_keyring_generate(struct ks_keyring **out, struct ks_err *err)
     data[0] = KEYRING_VERSION;
     ks_random(data + CONTROL_AT, 3 * KS_KEY_SIZE);
     data[COUNT_AT] = 1;
+    /* The zero id means the control key, so it is nobody's. */
     do {
         ks_random(data + EPOCHS_AT, EPOCH_SIZE);
     } while (memcmp(data + EPOCHS_AT, no_epoch, KS_EPOCH_ID_SIZE) == 0);
@@ -136,6 +141,7 @@ ks_keyring_decode(struct ks_keyring **out, const void *data, size_t len,
         return ks_fail(err, KS_E_UNSUPPORTED, 0,
                        "its keys are kept in a newer form (version %u)",
                        (unsigned)from[0]);
+    /* The count decides the length, to the byte: nothing may hang on. */
     if (len < EPOCHS_AT || from[0] != KEYRING_VERSION || from[COUNT_AT] == 0 ||
         len != encoded_size(from[COUNT_AT]))
         return ks_fail(err, KS_E_CORRUPT, 0, "its keys are damaged");
@@ -196,12 +202,14 @@ ks_keyring_fingerprint_key(const struct ks_keyring *k)
 const uint8_t *
 ks_keyring_current(const struct ks_keyring *k)
 {
+    /* Rotation appends, so the newest epoch is the last one. */
     return epoch_at(k, k->count - 1);
 }
 
 const uint8_t *
 ks_keyring_epoch(const struct ks_keyring *k, const uint8_t *epoch_id)
 {
+    /* Epoch ids are public: they stand in every object's header. */
     if (memcmp(epoch_id, no_epoch, KS_EPOCH_ID_SIZE) == 0)
         return ks_keyring_control(k);
     for (size_t i = 0; i < k->count; i++) {

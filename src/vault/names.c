@@ -1,5 +1,9 @@
 /*
  * names: a folder's listing, kept.
+ *
+ * A store forbids calling it from within its listing, and gives names in any
+ * order. Kept and sorted they can be gone through at leisure, searched, and
+ * compared with another store's.
  */
 #include "vault/names.h"
 
@@ -10,12 +14,14 @@
 
 #define NAMES_FIRST_CAP ((size_t)64)
 
+/* What the listing's callback fills. */
 struct names_grower {
     struct ks_names names;
     size_t cap;
-    struct ks_err *err;
+    struct ks_err *err; /* where the callback says why it stopped */
 };
 
+/* Keep one name; a store gives no part longer than KS_NAME_PART_SIZE - 1. */
 static int
 add_name(void *user, const char *name, uint64_t size)
 {
@@ -79,7 +85,7 @@ ks_names_free(struct ks_names *names)
 const struct ks_name *
 ks_names_find(const struct ks_names *names, const char *text)
 {
-    struct ks_name key;
+    struct ks_name key; /* only its text is compared */
     size_t len = strnlen(text, sizeof(key.text));
 
     if (len == sizeof(key.text) || names->count == 0)

@@ -1,6 +1,10 @@
 /*
  * note: small sealed statements, never changed, only outdone.
  *
+ * Two devices may speak at once and neither sees the other: so a note never
+ * replaces one, each has a counter higher than any its writer had seen, and
+ * all who read the same notes agree on which wins.
+ *
  *     content of the object, integers little-endian
  *     size
  *        1  version, 1
@@ -28,6 +32,7 @@
 
 #define NOTE_VERSION 1
 
+/* The count, then the heads. */
 static int
 encode_heads(struct ks_buf *out, const struct ks_note *note, struct ks_err *err)
 {
@@ -45,6 +50,8 @@ encode_heads(struct ks_buf *out, const struct ks_note *note, struct ks_err *err)
     return rc;
 }
 
+/* Append the whole content. Too much of anything is KS_E_LIMIT: it may come
+ * from what the user typed. */
 static int
 encode_note(struct ks_buf *out, const struct ks_note *note, struct ks_err *err)
 {
@@ -115,7 +122,8 @@ wipe_note(struct ks_note *note)
     *note = (struct ks_note){0};
 }
 
-/* Ids, text and heads as they lie in the content. */
+/* Ids, text and heads as they lie in the content: checked, not yet copied, so
+ * that nothing is allocated for a note that is not one. */
 struct note_parts {
     struct ks_bytes ids;
     struct ks_bytes text;
@@ -158,6 +166,7 @@ parse_note(struct ks_note *note, struct note_parts *parts, struct ks_bytes from)
     return c.left == 0;
 }
 
+/* The count and the length were checked: this cannot fail. */
 static void
 copy_heads(struct ks_note *note, struct ks_bytes from)
 {
@@ -212,7 +221,8 @@ decode_note(struct ks_note *out, struct ks_bytes from, struct ks_err *err)
     return KS_OK;
 }
 
-/* Read notes/<text> and append it to *out, which has room. */
+/* Read notes/<text> and append it to *out, which has room. A note says nothing
+ * of its id: that is its name, which follows from its bytes. */
 static int
 read_note(const struct ks_object_context *cx, const char *text,
           struct ks_notes *out, struct ks_err *err)
@@ -238,7 +248,9 @@ read_note(const struct ks_object_context *cx, const char *text,
     return KS_OK;
 }
 
-/* Whether a note that cannot be read for this reason is only counted. */
+/* Whether a note that cannot be read for this reason is only counted: one
+ * bad note must not keep anybody from his snapshots. What a retry may mend
+ * (KS_E_IO) fails instead, or a pin could be overlooked for a moment. */
 static bool
 is_note_damage(int rc)
 {
@@ -318,6 +330,7 @@ ks_note_wins(const struct ks_note *a, const struct ks_note *b)
     return order > 0;
 }
 
+/* Whether `id` is among a note's ids. */
 static bool
 speaks_of(const struct ks_note *note, const uint8_t *id)
 {

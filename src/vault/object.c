@@ -1,6 +1,11 @@
 /*
  * object: whole sealed objects.
  *
+ * What an object holds is never larger than memory allows, so it is sealed
+ * and opened in one buffer each way. Only two things are decided here: under
+ * which key a kind is sealed, and how its size is hidden. The rest is
+ * crypto/seal.h.
+ *
  *     plaintext, sealed by crypto/seal.h in segments of 65 536 bytes
  *     offset size
  *          0    4  content length n, little-endian
@@ -41,6 +46,7 @@ ks_padded(size_t len)
     assert(len <= KS_OBJECT_MAX);
     if (len <= PADDED_MIN)
         return PADDED_MIN;
+    /* exponent = floor(log2 len); bits = how many bits that number has. */
     while (len >> (exponent + 1) != 0)
         exponent++;
     while (exponent >> bits != 0)
@@ -51,7 +57,8 @@ ks_padded(size_t len)
     return (len + mask) & ~mask;
 }
 
-/* Control objects outlive epochs. */
+/* Control objects outlive epochs: whoever can open a vault must see all of
+ * its notes, writers and marks, however old. */
 static bool
 is_control_kind(enum ks_object_kind kind)
 {
@@ -66,7 +73,7 @@ is_control_kind(enum ks_object_kind kind)
     case KS_OBJ_PACK:
     case KS_OBJ_SNAPSHOT:
     case KS_OBJ_INDEX:
-    case KS_OBJ_SLOT:
+    case KS_OBJ_SLOT: /* under a slot key, in slot.c */
         break;
     }
     return false;
@@ -136,6 +143,7 @@ ks_object_seal(const struct ks_object_context *cx, enum ks_object_kind kind,
         return ks_fail(err, KS_E_LIMIT, 0,
                        "%zu bytes are too many for one object", content.len);
     plain_len = ks_padded(LENGTH_SIZE + content.len);
+    /* Zeros everywhere are the padding; header and tags go into them too. */
     ks_buf_reset(sealed);
     rc = ks_buf_zeros(sealed, ks_seal_room(plain_len), err);
     if (rc < 0)
@@ -161,7 +169,8 @@ ks_object_seal(const struct ks_object_context *cx, enum ks_object_kind kind,
     return rc;
 }
 
-/* Check the header of a sealed object and derive its key. */
+/* Check the header of a sealed object and derive its key. All but a version
+ * that we do not know is damage, whatever crypto/ calls it. */
 static int
 open_object(struct ks_opener **out, const struct ks_object_context *cx,
             enum ks_object_kind kind, struct ks_bytes sealed,
@@ -191,13 +200,15 @@ open_object(struct ks_opener **out, const struct ks_object_context *cx,
                        "sealed with a key that this vault does not have");
     rc = ks_opener_open(out, sealed.ptr, key, &binding, &why);
     ks_wipe(key, sizeof(key));
+    /* The vault is open, so its keys are right: it can only be the object. */
     if (rc == KS_E_WRONG_KEY)
         return ks_fail(err, KS_E_CORRUPT, 0,
                        "damaged, or sealed for another vault");
     return rc < 0 ? ks_fail(err, rc, why.sys, "%s", why.msg) : KS_OK;
 }
 
-/* Open every segment of sealed, behind its header, into plain[0..plain_len). */
+/* Open every segment of sealed, behind its header, into plain[0..plain_len).
+ * The last one is known by its place: a cut object has another, which fails. */
 static int
 open_segments(struct ks_opener *o, struct ks_bytes sealed, uint8_t *plain,
               size_t plain_len, struct ks_err *err)
@@ -234,6 +245,8 @@ strip_padding(struct ks_buf *plain)
     len = ks_get_u32le(plain->data);
     if (len > plain->len - LENGTH_SIZE || len > KS_OBJECT_CONTENT_MAX)
         return false;
+    /* Padding that is not zero was not written by us: there is no room in
+     * an object for anything that is not its content. */
     for (size_t i = LENGTH_SIZE + len; i < plain->len; i++) {
         if (plain->data[i] != 0)
             return false;
@@ -284,6 +297,8 @@ ks_object_unseal(const struct ks_object_context *cx, enum ks_object_kind kind,
     rc = open_object(&opener, cx, kind, sealed, err);
     if (rc < 0)
         goto done;
+    /* Into memory of its own: the caller's content stays as it is unless all
+     * of this succeeds. */
     plain_len = ks_seal_plain_len(sealed.len);
     rc = ks_buf_zeros(&plain, plain_len, err);
     if (rc < 0)
@@ -336,6 +351,8 @@ ks_object_get(const struct ks_object_context *cx, enum ks_object_kind kind,
     rc = ks_object_read(cx->store, name, KS_OBJECT_MAX, &sealed, err);
     if (rc < 0)
         goto done;
+    /* The name first: it is cheaper than the key, and tells damage from an
+     * object that someone has put under another one's name. */
     if (is_named_by_bytes(kind))
         rc = check_object_name(name, ks_buf_bytes(&sealed), err);
     if (rc == KS_OK)

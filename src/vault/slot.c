@@ -50,9 +50,10 @@
 #define SLOT_AROUND     (SLOT_PLAIN_AT + KS_SEAL_TAG + SLOT_CHECKSUM)
 #define KEYRING_LENGTH  ((size_t)4)
 
-#define ARGON2_MEM      ((uint32_t)256 << 10) /* KiB */
-#define ARGON2_PASSES   ((uint32_t)3)
-#define PASSPHRASE_MAX  ((size_t)1024)
+/* What a new passphrase slot costs to try: about half a second. */
+#define ARGON2_MEM     ((uint32_t)256 << 10) /* KiB */
+#define ARGON2_PASSES  ((uint32_t)3)
+#define PASSPHRASE_MAX ((size_t)1024)
 
 /* The head of a slot, decoded. */
 struct slot_head {
@@ -64,6 +65,7 @@ struct slot_head {
 
 static_assert(SLOT_MAGIC_SIZE == 8, "the magic is 8 bytes");
 
+/* Write bytes[0..80) of a slot. */
 static void
 put_slot_head(uint8_t *out, const struct slot_head *head)
 {
@@ -78,6 +80,7 @@ put_slot_head(uint8_t *out, const struct slot_head *head)
     memcpy(out + 48, head->salt, SLOT_SALT);
 }
 
+/* Against damage only: whoever can write can compute it. */
 static void
 slot_checksum(uint8_t *out, const uint8_t *data, size_t len)
 {
@@ -119,10 +122,12 @@ get_slot_head(struct slot_head *out, const uint8_t *head, struct ks_err *err)
             ks_cursor_copy(&c, h.salt, SLOT_SALT);
     assert(whole && c.left == 0);
     h.created_ms = (int64_t)created;
+    /* The checksum holds, so these bytes were meant: by a later version. */
     if (memcmp(reserved.ptr, zero, sizeof(zero)) != 0 ||
         h.kind < KS_SLOT_RECOVERY || h.kind > KS_SLOT_RAW)
         return ks_fail(err, KS_E_UNSUPPORTED, 0,
                        "a kind of key that this version does not know");
+    /* Bounds of the parameters are checked where they are used. */
     if (h.kind != KS_SLOT_PASSPHRASE && has_argon2(&h))
         return ks_fail(err, KS_E_CORRUPT, 0, "damaged: its parameters");
     *out = h;
@@ -169,6 +174,7 @@ secret_fits(const struct ks_unlock *unlock)
     return false;
 }
 
+/* The same, saying what such a secret is like; never what it is. */
 static int
 check_secret(const struct ks_unlock *unlock, struct ks_err *err)
 {
@@ -212,6 +218,8 @@ derive_slot_key(uint8_t *key, const uint8_t *head, const uint8_t *vault_id,
         in.key = stretched;
         in.key_len = sizeof(stretched);
     }
+    /* All of the head goes in: a changed parameter, salt or date gives
+     * another key, and so does another vault. */
     memcpy(at, KS_CTX_SLOT, sizeof(KS_CTX_SLOT) - 1);
     at += sizeof(KS_CTX_SLOT) - 1;
     memcpy(at, head, SLOT_HEAD);
@@ -222,7 +230,8 @@ derive_slot_key(uint8_t *key, const uint8_t *head, const uint8_t *vault_id,
     return KS_OK;
 }
 
-/* Fresh salts and the parameters asked for. */
+/* Fresh salts and the parameters asked for; ks_argon2_run() knows the bounds
+ * and refuses what is beyond them. */
 static struct slot_head
 new_slot_head(const struct ks_slot_in *in)
 {
@@ -243,7 +252,8 @@ new_slot_head(const struct ks_slot_in *in)
 }
 
 /* Seal the keyring behind the head, which is there, and end with the
- * checksum. */
+ * checksum. The key is used for this one object and forgotten; the salt of the
+ * sealed header is fresh as well, though the slot's own would do. */
 static int
 seal_slot(struct ks_buf *slot, const struct ks_slot_in *in,
           const struct slot_head *head, const struct ks_secret *keyring,
@@ -292,6 +302,7 @@ ks_slot_make(struct ks_buf *out, uint8_t *id, const struct ks_slot_in *in,
     rc = ks_keyring_encode(in->keys, &keyring, err);
     if (rc < 0)
         return rc;
+    /* Whole pages: a slot's size does not tell the number of epochs. */
     size = SLOT_AROUND + KEYRING_LENGTH + keyring->len;
     size = (size + SLOT_UNIT - 1) / SLOT_UNIT * SLOT_UNIT;
     assert(size <= KS_SLOT_SIZE_MAX);
@@ -342,6 +353,8 @@ decode_slot_plain(struct ks_keyring **out, const struct ks_secret *plain,
 {
     size_t len = ks_get_u32le(plain->data);
 
+    /* A page has room for the length, so this cannot wrap. */
+    assert(plain->len > KEYRING_LENGTH);
     if (len > plain->len - KEYRING_LENGTH)
         return ks_fail(err, KS_E_CORRUPT, 0, "its keys are damaged");
     for (size_t i = KEYRING_LENGTH + len; i < plain->len; i++) {
@@ -368,6 +381,7 @@ unwrap_slot(struct ks_keyring **out, const uint8_t *data, size_t len,
     memcpy(binding.vault_id, vault_id, KS_VAULT_ID_SIZE);
     rc = ks_opener_open(&opener, data + SLOT_HEAD, key, &binding, &why);
     if (rc < 0) {
+        /* The sealed header is ours, so its breach is damage, not a format. */
         if (rc == KS_E_FORMAT)
             rc = KS_E_CORRUPT;
         return ks_fail(err, rc, why.sys, "%s", why.msg);
@@ -396,6 +410,7 @@ ks_slot_open(struct ks_keyring **out, const void *data, size_t len,
     rc = parse_slot(&head, data, len, err);
     if (rc < 0)
         return rc;
+    /* Before any slow derivation: it could not come out right. */
     if (head.kind != unlock->kind || !secret_fits(unlock))
         return ks_fail(err, KS_E_WRONG_KEY, 0, "this key is not for this slot");
     rc = derive_slot_key(key, data, vault_id, &head, unlock->secret, err);

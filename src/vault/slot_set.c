@@ -49,7 +49,8 @@ slot_id_of(uint8_t *id, const char *text)
     return ks_hex_decode(id, KS_ID_SIZE, hex);
 }
 
-/* Read one copy into `bytes` and prove it. */
+/* Read one copy into `bytes` and prove it: whole, and this slot, not another
+ * one under its name. */
 static int
 read_slot_copy(struct ks_slot_info *info, struct ks_buf *bytes,
                struct ks_store *store, const char *name, const uint8_t *id,
@@ -103,8 +104,11 @@ read_slot(struct ks_slot_entry *entry, struct ks_store *store,
             *err = why;
             return rc;
         }
+        /* One dead sector is what the second copy is for; but if neither can
+         * be read, that may pass, and must not be taken for damage. */
         if (rc == KS_E_IO)
             io = why;
+        /* A slot from the future is not a bad one. */
         if (rc < 0 && rc != KS_E_UNSUPPORTED)
             entry->bad_copies++;
     }
@@ -129,7 +133,8 @@ compare_slots(const void *a, const void *b)
     return memcmp(x->id, y->id, KS_ID_SIZE);
 }
 
-/* Room for one slot a name; both names of a slot stand side by side. */
+/* The slots that there are names of. Sorted as they are, both names of a slot
+ * stand side by side; names of any other shape are passed over. */
 static int
 collect_slots(struct ks_slot_set *out, const struct ks_names *names,
               struct ks_err *err)
@@ -206,6 +211,7 @@ ks_slot_remove(struct ks_store *store, const uint8_t *id, struct ks_err *err)
     char name[KS_OBJECT_NAME_SIZE];
     int rc = KS_OK;
 
+    /* Both are tried even if one fails: less of it is left then. */
     for (unsigned copy = 0; copy < KS_SLOT_COPIES; copy++) {
         struct ks_err why = KS_ERR_INIT;
         int one;

@@ -1,6 +1,10 @@
 /*
  * vault: making one, opening one, closing it.
  *
+ *     vault, vault.2      which vault (vault_header.c)
+ *     keys/<id>, <id>.2   ways to open it (slot.c, slot_set.c)
+ *     notes/<id>          among them the roster of the slots that count
+ *
  * A vault is there once its header is: everything else that it needs is put
  * and synced before. Opening goes by the slots alone, newest first; which of
  * them count is known only once one has opened, so a slot that opened and is
@@ -22,6 +26,7 @@
 #include "vault/slot_set.h"
 #include "vault/vault_header.h"
 
+/* What is open: the keys, and where all the rest of the room finds them. */
 struct ks_vault {
     struct ks_keyring *keys;
     struct ks_object_context cx; /* cx.keys == keys */
@@ -57,7 +62,8 @@ vault_new(struct ks_vault **out, struct ks_store *store, struct ks_err *err)
     return KS_OK;
 }
 
-/* KS_OK if the store has neither a header nor keys. */
+/* KS_OK if the store has neither a header nor keys. Keys without a header may
+ * be all that is left of somebody's vault: they are not touched. */
 static int
 check_no_vault(struct ks_store *store, struct ks_err *err)
 {
@@ -83,17 +89,18 @@ check_no_vault(struct ks_store *store, struct ks_err *err)
     return rc;
 }
 
-/* What ks_vault_create() has put so far. */
+/* A vault in the making, and what ks_vault_create() has put of it so far. */
 struct creation {
     struct ks_vault *v;
     struct ks_buf slot;
     uint8_t roster_id[KS_ID_SIZE];
-    bool has_slot;
-    bool has_roster;
-    unsigned headers;
+    bool has_slot;    /* one copy at least */
+    bool has_roster;  /* roster_id says which */
+    unsigned headers; /* copies put */
 };
 
-/* Put everything, the header last. */
+/* Put everything, the header last: a crash before it leaves no vault, a crash
+ * after it one that opens. Each step is noted for unput_vault(). */
 static int
 put_vault(struct creation *c, struct ks_err *err)
 {
@@ -116,6 +123,7 @@ put_vault(struct creation *c, struct ks_err *err)
         return rc;
     memcpy(c->roster_id, roster.id, KS_ID_SIZE);
     c->has_roster = true;
+    /* Without this a header could outlive a crash that its keys do not. */
     rc = ks_store_sync(store, err);
     if (rc < 0)
         return rc;
@@ -140,6 +148,8 @@ unput_vault(const struct creation *c)
     char name[KS_OBJECT_NAME_SIZE];
     int rc = KS_OK;
 
+    /* Only what this run has put: another one may have been faster, and then
+     * the header that made ours fail is its own. */
     for (unsigned i = 0; rc == KS_OK && i < c->headers; i++)
         rc = ks_store_remove(store, ks_header_names[i], &ignored);
     if (rc == KS_OK && c->headers > 0)
@@ -228,6 +238,7 @@ weigh_slots(struct ks_vault *v, const struct opening *o,
     for (size_t i = 0; i < o->slots.count; i++) {
         const struct ks_slot_entry *entry = &o->slots.list[i];
 
+        /* Damage to a slot that does not count is nobody's loss. */
         if (ks_slot_counts(notes, entry->id)) {
             v->warnings.damaged_slots += entry->bad_copies;
             listed -= listed > 0;
@@ -235,7 +246,7 @@ weigh_slots(struct ks_vault *v, const struct opening *o,
             v->warnings.unlisted_slots++;
         }
     }
-    /* Listed slots of which not even a name is left. */
+    /* What is left of `listed` are slots of which not even a name is. */
     v->warnings.damaged_slots += KS_SLOT_COPIES * (unsigned)listed;
 }
 
@@ -269,6 +280,8 @@ try_slot(struct ks_vault *v, struct opening *o,
     struct ks_err why = KS_ERR_INIT;
     int rc;
 
+    /* A slot that is not this key's, or not usable, is no failure yet: the
+     * next one may be. Lack of memory or a broken store is. */
     o->tried++;
     rc = ks_slot_open(&v->keys, slot->bytes.data, slot->bytes.len,
                       v->cx.vault_id, unlock, &why);
@@ -285,6 +298,7 @@ try_slot(struct ks_vault *v, struct opening *o,
     }
     rc = judge_keys(v, o, slot->id, opened, err);
     if (rc == KS_OK && !*opened) {
+        /* The keys are right, but their slot was removed. Forget them. */
         o->refused++;
         ks_keyring_free(v->keys);
         v->keys = NULL;
@@ -320,6 +334,8 @@ fail_no_such_slot(const struct opening *o, enum ks_slot_kind kind,
 {
     char kinds[64];
 
+    /* From the worst to the likeliest: nothing left, damage that may hide a
+     * slot of this kind, slots from the future, and only then a mix-up. */
     if (o->slots.count == 0)
         return ks_fail(err, KS_E_CORRUPT, 0,
                        "all slots of this vault are missing: nothing is left "
@@ -344,6 +360,8 @@ static int
 fail_to_open(const struct opening *o, enum ks_slot_kind kind,
              struct ks_err *err)
 {
+    /* A removed key is told apart from a wrong one. That other slots are
+     * damaged is said along: this key's may be among them. */
     if (o->tried == 0)
         return fail_no_such_slot(o, kind, err);
     if (o->refused > 0)
@@ -380,6 +398,8 @@ open_by_slots(struct ks_vault *v, const struct ks_unlock *unlock,
         if (o.slots.list[i].bad_copies == KS_SLOT_COPIES)
             o.bad_slots++;
     }
+    /* The set is in the order to try: a passphrase takes half a second a
+     * slot, and the newest is the likeliest. */
     for (size_t i = 0; rc == KS_OK && !opened && i < o.slots.count; i++) {
         const struct ks_slot_entry *slot = &o.slots.list[i];
 
@@ -413,6 +433,7 @@ ks_vault_open(struct ks_vault **out, struct ks_store *store,
     return KS_OK;
 }
 
+/* Which of the copies is damaged matters to whoever opens, not here. */
 int
 ks_vault_probe(struct ks_store *store, uint8_t *vault_id, struct ks_err *err)
 {

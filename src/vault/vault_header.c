@@ -31,6 +31,7 @@
 
 const char *const ks_header_names[KS_HEADER_COPIES] = {"vault", "vault.2"};
 
+/* The whole digest; a header keeps its first 8 bytes. */
 static void
 header_checksum(uint8_t *digest, const uint8_t *header)
 {
@@ -80,6 +81,7 @@ ks_header_decode(uint8_t *vault_id, const void *data, size_t len,
     return KS_OK;
 }
 
+/* Read and decode one copy. Anything but 64 bytes is damage. */
 static int
 read_header_copy(struct ks_store *store, const char *name, uint8_t *vault_id,
                  struct ks_err *err)
@@ -133,6 +135,8 @@ ks_header_read(struct ks_store *store, uint8_t *vault_id, bool *damaged,
         *err = *graver_failure(&why[0], &why[1]);
         return err->code;
     }
+    /* Two good copies that differ: someone has put another vault's header
+     * here. The first decides, as one of them must. */
     *damaged = !good[0] || !good[1] || memcmp(ids[0], ids[1], KS_ID_SIZE) != 0;
     memcpy(vault_id, good[0] ? ids[0] : ids[1], KS_ID_SIZE);
     return KS_OK;

@@ -25,6 +25,8 @@ ks_vault_slots(struct ks_vault *v,
     struct ks_notes notes = {0};
     int rc;
 
+    /* Read afresh: another device may have changed them since the vault was
+     * opened. All is read before each() is called, so it may do as it likes. */
     rc = ks_slot_set_read(&set, ks_vault_store(v), err);
     if (rc == KS_OK)
         rc = ks_notes_read(ks_vault_context(v), &notes, err);
@@ -46,6 +48,7 @@ struct roster_change {
     struct ks_note next; /* ids: those that count; others as they must be */
 };
 
+/* Free what roster_change_begin() has read. */
 static void
 roster_change_end(struct roster_change *change)
 {
@@ -54,7 +57,8 @@ roster_change_end(struct roster_change *change)
     ks_slot_set_free(&change->set);
 }
 
-/* The slots that count into next.ids, with room for one more. */
+/* The slots that count into next.ids, with room for one more: those of the
+ * newest roster, or if there is none that can be read, all that are there. */
 static int
 list_counting_slots(struct roster_change *change, struct ks_err *err)
 {
@@ -138,11 +142,13 @@ ks_vault_slot_add(struct ks_vault *v, const struct ks_unlock *unlock,
     if (rc < 0) {
         struct ks_err ignored = KS_ERR_INIT;
 
+        /* The failure to tell is the first one. */
         if (ks_slot_remove(store, id, &ignored) < 0) {
             /* It stays, unlisted: it opens nothing. */
         }
         goto done;
     }
+    /* From here on the roster may name it, so it stays even on failure. */
     memcpy(change.next.ids[change.next.id_count++], id, KS_ID_SIZE);
     rc = put_roster(v, &change, err);
     if (rc == KS_OK)
@@ -198,6 +204,7 @@ ks_vault_slot_remove(struct ks_vault *v, const uint8_t *slot_id,
         rc = ks_fail(err, KS_E_NOTFOUND, 0, "the vault has no such slot");
         goto done;
     }
+    /* Listed is not enough: a slot that is damaged opens nothing. */
     if (!another_slot_opens(&change)) {
         rc = ks_fail(err, KS_E_USAGE, 0,
                      "this is the last slot that opens the vault: "

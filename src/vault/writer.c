@@ -50,6 +50,7 @@ struct ks_writer {
     size_t doomed_count;
 };
 
+/* "folder/file", which the caller frees; NULL if memory is short. */
 static char *
 path_in(const char *folder, const char *file)
 {
@@ -83,7 +84,8 @@ writer_new(struct ks_writer **out, const struct ks_object_context *cx,
     return KS_OK;
 }
 
-/* W0: runs of one writer are serial. */
+/* W0: runs of one writer are serial. The lock goes with the process, however
+ * it ends; the file stays, as removing it would race. */
 static int
 lock_folder(struct ks_writer *w, const char *folder, struct ks_err *err)
 {
@@ -107,7 +109,8 @@ lock_folder(struct ks_writer *w, const char *folder, struct ks_err *err)
     return KS_OK;
 }
 
-/* Read the state; *found says whether there is a usable one. */
+/* Read the state; *found says whether there is a usable one. What is damaged
+ * or of another vault is kept beside, for whoever wants to know why. */
 static int
 read_state(struct ks_writer *w, bool *found, struct ks_err *err)
 {
@@ -159,6 +162,8 @@ put_writer(struct ks_writer *w, struct ks_err *err)
     uint8_t unused_id[KS_ID_SIZE];
     int rc;
 
+    /* Only to say "waiting for Pixel" later; a writer without a name will do.
+     */
     if (gethostname(host, sizeof(host) - 1) != 0)
         host[0] = '\0';
     content[0] = RECORD_VERSION;
@@ -195,7 +200,9 @@ enrol(struct ks_writer *w, struct ks_err *err)
         return rc;
     if (known && !retired)
         return KS_OK;
-    /* One that has begun no run may still be on its way in. */
+    /* One that has begun no run may still be on its way in. Any other has a
+     * history that this vault does not know: what it says it has stored is
+     * not to be relied on. */
     if (!found || retired || w->state.run > 0) {
         w->state = (struct ks_writer_state){0};
         ks_random(w->state.writer, KS_ID_SIZE);
@@ -219,10 +226,13 @@ settle(struct ks_writer *w, struct ks_err *err)
         return KS_OK;
     ks_object_name(name, KS_DIR_SNAPSHOTS, w->state.promised);
     rc = ks_store_has(w->cx.store, name, &there, err);
+    /* There, but perhaps not durable yet: the put may have been our last. */
     if (rc == KS_OK && there)
         rc = ks_store_sync(w->cx.store, err);
     if (rc < 0)
         return ks_context(err, "look for the snapshot of the last run");
+    /* Void for ever otherwise: the next snapshot names an older one as the
+     * previous, so even if this put arrives late, nobody counts it. */
     if (there) {
         next.last_run = next.run;
         memcpy(next.last, next.promised, KS_ID_SIZE);
@@ -247,6 +257,8 @@ ack_name(char *out, const struct ks_writer *w, const char *mark)
     assert(len > 0 && (size_t)len <= KS_NAME_MAX);
 }
 
+/* Say what was last committed when this mark was first seen. An ack stays as
+ * it is: all later runs have kept off the marked packs too. */
 static int
 put_ack(struct ks_writer *w, const char *name, struct ks_err *err)
 {
@@ -287,6 +299,7 @@ add_doomed(struct ks_writer *w, struct ks_bytes mark, struct ks_err *err)
         return ks_fail(err, KS_E_CORRUPT, 0, "its content is damaged");
     if (count == 0)
         return KS_OK;
+    /* Several marks may name a pack: once is enough to doom it. */
     more = reallocarray(w->doomed, w->doomed_count + count, KS_ID_SIZE);
     if (more == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "no memory for marked packs");
@@ -296,6 +309,7 @@ add_doomed(struct ks_writer *w, struct ks_bytes mark, struct ks_err *err)
     return KS_OK;
 }
 
+/* For sorting D, and for searching it. */
 static int
 compare_packs(const void *a, const void *b)
 {
@@ -359,6 +373,7 @@ heed_marks(struct ks_writer *w, struct ks_err *err)
     }
     if (rc == KS_OK && marks.count > 0)
         rc = ks_store_sync(w->cx.store, err);
+    /* Asked once for each chunk that the index knows: searched by halves. */
     if (w->doomed_count > 1)
         qsort(w->doomed, w->doomed_count, KS_ID_SIZE, compare_packs);
     ks_names_free(&marks);
@@ -430,6 +445,8 @@ ks_writer_begin(struct ks_writer *w, uint64_t floor, uint64_t *run,
     struct ks_writer_state next = w->state;
     int rc;
 
+    /* A state folder brought back from a copy may have forgotten runs that the
+     * vault has seen; no number may be given twice. */
     assert(!w->state.in_doubt);
     if (floor > next.run)
         next.run = floor;
@@ -450,6 +467,7 @@ ks_writer_promise(struct ks_writer *w, const uint8_t *snapshot,
 {
     struct ks_writer_state next = w->state;
 
+    /* One snapshot a run: the chain of previous ones would break. */
     assert(w->begun && !w->state.in_doubt);
     next.in_doubt = true;
     memcpy(next.promised, snapshot, KS_ID_SIZE);
@@ -462,6 +480,8 @@ ks_writer_committed(struct ks_writer *w, struct ks_err *err)
     struct ks_writer_state next = w->state;
     int rc;
 
+    /* If this fails the snapshot stands all the same: it is found there when
+     * the promise is settled. */
     assert(w->begun && w->state.in_doubt);
     next.last_run = next.run;
     memcpy(next.last, next.promised, KS_ID_SIZE);

@@ -26,6 +26,7 @@
 #define STATE_SIZE    ((size_t)66)
 #define STATE_MODE    0600U
 
+/* The content, out[0..STATE_SIZE). */
 static void
 encode_state(uint8_t *out, const struct ks_writer_state *s)
 {
@@ -38,6 +39,7 @@ encode_state(uint8_t *out, const struct ks_writer_state *s)
     memcpy(out + 50, s->promised, KS_ID_SIZE);
 }
 
+/* Only an exact encoding: what is odd in it could make two runs one. */
 static int
 decode_state(struct ks_writer_state *out, struct ks_bytes from,
              struct ks_err *err)
@@ -107,6 +109,7 @@ ks_writer_state_save(const struct ks_writer_state *state,
     uint8_t unused_id[KS_ID_SIZE];
     int rc;
 
+    /* The folder is made and locked by now; nobody else writes here. */
     ks_buf_init(&sealed, KS_OBJECT_MAX);
     encode_state(content, state);
     rc = ks_object_seal(
