@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <openssl/sha.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -196,6 +198,34 @@ a_full_disk_is_said_to_be_full_and_can_be_tried_again(void **state)
     assert_int_equal(archive_look(&dir, false), 3);
 }
 
+/* A limit on file sizes fails a write halfway, as a full disk does. */
+static void
+a_put_that_stops_halfway_gives_its_room_back(void **state)
+{
+    struct ks_store *s = open_archive(KS_STORE_CREATE);
+    struct ks_err err = KS_ERR_INIT;
+    static const uint8_t data[9000];
+    struct rlimit unlimited;
+    struct rlimit limit;
+    long size;
+
+    (void)state;
+    assert_int_equal(archive_commit(s, 1), KS_OK);
+    size = workdir_size(&dir, ARCHIVE_NAME);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    limit = unlimited;
+    limit.rlim_cur = 8192;
+    assert_ptr_not_equal(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(ks_store_put(s, "packs/x", data, sizeof(data), &err),
+                     KS_E_FULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    assert_int_equal(workdir_size(&dir, ARCHIVE_NAME), size);
+    assert_int_equal(archive_commit(s, 2), KS_OK);
+    ks_store_close(s);
+    assert_int_equal(archive_look(&dir, false), 2);
+}
+
 static void
 after_a_failed_sync_nothing_more_is_written(void **state)
 {
@@ -331,6 +361,7 @@ main(void)
         EACH(the_same_puts_make_the_same_file),
         EACH(its_bytes_are_those_of_a_writer_made_from_the_description),
         EACH(a_full_disk_is_said_to_be_full_and_can_be_tried_again),
+        EACH(a_put_that_stops_halfway_gives_its_room_back),
         EACH(after_a_failed_sync_nothing_more_is_written),
         EACH(a_file_that_lost_its_end_while_open_is_not_read_as_whole),
         EACH(an_archive_is_read_on_a_medium_that_cannot_be_written),

@@ -350,6 +350,34 @@ every_object_of_many_commits_is_there(void **state)
     ks_store_close(s);
 }
 
+static void
+a_full_disk_when_the_chain_is_cut_can_be_tried_again(void **state)
+{
+    struct ks_err err = KS_ERR_INIT;
+    struct ks_store *s;
+    int rc;
+
+    (void)state;
+    s = archive_open(&dir, KS_STORE_CREATE, &rc);
+    for (unsigned i = 0; i < KS_TOC_CHAIN_MAX; i++) {
+        put_small(s, i);
+        assert_int_equal(ks_store_sync(s, &err), KS_OK);
+    }
+    put_small(s, 99);
+    for (int i = 0; i < 2; i++) {
+        fault_arm_call("pwrite", 0, ENOSPC);
+        assert_int_equal(ks_store_sync(s, &err), KS_E_FULL);
+        assert_true(fault_disarm());
+        err = KS_ERR_INIT;
+    }
+    assert_int_equal(ks_store_sync(s, &err), KS_OK);
+    ks_store_close(s);
+    s = archive_open(&dir, KS_STORE_READ, &rc);
+    assert_int_equal(rc, KS_OK);
+    assert_int_equal(archive_check(s).count, 0);
+    ks_store_close(s);
+}
+
 int
 main(void)
 {
@@ -361,6 +389,7 @@ main(void)
         EACH(a_machine_that_stops_at_any_sync_leaves_the_last_synced_state),
         EACH(a_commit_costs_what_is_new_however_many_there_were),
         EACH(every_object_of_many_commits_is_there),
+        EACH(a_full_disk_when_the_chain_is_cut_can_be_tried_again),
     };
 #undef EACH
 

@@ -279,13 +279,33 @@ opening_for_writing_heals_a_lost_slot_before_anything_is_appended(void **state)
     memcpy(bytes, whole, lens[3]);
     bytes[KS_SLOT_SIZE * newest_slot(whole) + 30] ^= 0x10;
     set_file(bytes, lens[3]);
+    fault_arm(FAULT_NEVER);
     s = archive_open(&dir, KS_STORE_WRITE, &rc);
+    (void)fault_disarm();
     assert_int_equal(rc, KS_OK);
+    assert_non_null(strstr(fault_log(), "pwrite fdatasync"));
     assert_int_equal(ks_store_put(s, "other/x", "x", 1, &err), KS_OK);
     /* As a crash would leave it. */
     assert_int_equal(archive_look(&dir, false), 3);
     ks_store_close(s);
     assert_true(workdir_holds(&dir, ARCHIVE_NAME, whole, lens[3]));
+}
+
+static void
+an_older_commit_is_never_written_on(void **state)
+{
+    struct ks_store_options options = {.mode = KS_STORE_WRITE,
+                                       .allow_incomplete = true};
+    struct ks_err err = KS_ERR_INIT;
+    struct ks_store *s = NULL;
+
+    (void)state;
+    set_file(whole, lens[3] - 1);
+    assert_int_equal(archive_look(&dir, true), 2);
+    assert_int_equal(
+        ks_store_open(&s, workdir_path(&dir, ARCHIVE_NAME), &options, &err),
+        KS_E_INCOMPLETE);
+    assert_true(workdir_holds(&dir, ARCHIVE_NAME, whole, lens[3] - 1));
 }
 
 static void
@@ -320,17 +340,26 @@ a_later_version_is_refused_as_that(void **state)
     assert_int_equal(open_code(KS_STORE_WRITE), KS_E_UNSUPPORTED);
 }
 
-/* Hostile: the table says this, and all checksums are made right. */
+/* Hostile: table n (2 or 3) says this, and all checksums are made right. */
 static void
-set_table(size_t at, uint64_t value)
+set_table(unsigned n, size_t at, uint64_t value)
 {
     uint8_t bytes[ARCHIVE_MAX];
     struct ks_slot slot;
 
     memcpy(bytes, whole, lens[3]);
-    assert_int_equal(ks_slot_decode(&slot, bytes + lens[3] - KS_SLOT_SIZE),
+    assert_int_equal(ks_slot_decode(&slot, bytes + lens[n] - KS_SLOT_SIZE),
                      KS_SLOT_VALID);
     ks_put_u64le(bytes + slot.toc.offset + at, value);
+    if (n == 2) { /* the next one has its SHA-256 */
+        uint64_t offset = slot.toc.offset;
+        uint64_t len = slot.toc.len;
+
+        assert_int_equal(ks_slot_decode(&slot, bytes + lens[3] - KS_SLOT_SIZE),
+                         KS_SLOT_VALID);
+        assert_non_null(
+            SHA256(bytes + offset, len, bytes + slot.toc.offset + 32));
+    }
     assert_non_null(
         SHA256(bytes + slot.toc.offset, slot.toc.len, slot.toc.sha256));
     ks_slot_encode(bytes + KS_SLOT_SIZE * newest_slot(whole), &slot);
@@ -342,17 +371,21 @@ static void
 tables_out_of_order_are_refused(void **state)
 {
     (void)state;
-    set_table(8, 3); /* the sequence that it has */
+    set_table(3, 8, 3); /* the sequence that it has */
     assert_int_equal(archive_look(&dir, false), 3);
-    set_table(8, 2);
+    set_table(3, 8, 2);
     assert_int_equal(archive_look(&dir, false), KS_E_CORRUPT);
-    set_table(8, 4);
+    set_table(3, 8, 4);
     assert_int_equal(archive_look(&dir, false), KS_E_CORRUPT);
-    set_table(16, 1024); /* there is no table there */
+    set_table(2, 8, 2);
+    assert_int_equal(archive_look(&dir, false), 3);
+    set_table(2, 8, 3); /* as high as the one after it */
     assert_int_equal(archive_look(&dir, false), KS_E_CORRUPT);
-    set_table(24, UINT64_MAX);
+    set_table(3, 16, 1024); /* there is no table there */
     assert_int_equal(archive_look(&dir, false), KS_E_CORRUPT);
-    set_table(16, lens[3]);
+    set_table(3, 24, UINT64_MAX);
+    assert_int_equal(archive_look(&dir, false), KS_E_CORRUPT);
+    set_table(3, 16, lens[3]);
     assert_int_equal(archive_look(&dir, false), KS_E_CORRUPT);
 }
 
@@ -436,6 +469,7 @@ main(void)
         EACH(without_both_slots_the_end_of_the_file_tells),
         EACH(an_older_commit_is_never_opened_unasked),
         EACH(opening_for_writing_heals_a_lost_slot_before_anything_is_appended),
+        EACH(an_older_commit_is_never_written_on),
         EACH(a_damaged_table_is_refused_and_the_older_commit_offered),
         EACH(a_later_version_is_refused_as_that),
         EACH(tables_out_of_order_are_refused),

@@ -3,6 +3,7 @@
  * who reads the old one.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -74,6 +75,33 @@ a_removal_shrinks_the_file_and_leaves_nothing_dead(void **state)
     assert_int_equal(archive_commit(s, 3), KS_OK); /* and it goes on */
     ks_store_close(s);
     assert_int_equal(archive_look(&dir, false), 3);
+}
+
+static void
+dead_bytes_of_many_commits_go_too(void **state)
+{
+    struct ks_store *s = open_archive(KS_STORE_WRITE);
+    struct ks_err err = KS_ERR_INIT;
+    size_t names = 0;
+
+    (void)state;
+    for (int i = 0; i < 80; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "more/%d", i);
+        names += strlen(name);
+        assert_int_equal(ks_store_put(s, name, "x", 1, &err), KS_OK);
+        assert_int_equal(ks_store_sync(s, &err), KS_OK);
+    }
+    assert_int_equal(ks_store_remove(s, "packs/b", &err), KS_OK);
+    assert_int_equal(ks_store_sync(s, &err), KS_OK);
+    ks_store_close(s);
+    s = open_archive(KS_STORE_READ);
+    assert_int_equal(archive_check(s).count, 0);
+    ks_store_close(s);
+    assert_int_equal(workdir_size(&dir, ARCHIVE_NAME),
+                     1024 + 40 + 200 + 70 + 120 + 80 + 72 + 86 * 29 + 5 + 10 +
+                         7 + 11 + 7 + 11 + (long)names + 512);
 }
 
 static void
@@ -217,6 +245,7 @@ main(void)
 #define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         EACH(a_removal_shrinks_the_file_and_leaves_nothing_dead),
+        EACH(dead_bytes_of_many_commits_go_too),
         EACH(the_copy_is_synced_before_it_takes_the_name),
         EACH(the_new_file_is_locked_like_the_old),
         EACH(who_reads_the_old_file_goes_on_reading_it),

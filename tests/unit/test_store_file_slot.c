@@ -253,6 +253,21 @@ the_right_commit_is_chosen(void **state)
 }
 
 static void
+an_end_slot_that_is_not_newer_is_not_believed(void **state)
+{
+    struct ks_err err = KS_ERR_INIT;
+    struct ks_slot_choice choice;
+    struct ks_slots seen = {.state = {KS_SLOT_VALID, KS_SLOT_DAMAGED},
+                            .slot = {nth(5)},
+                            .end_state = KS_SLOT_VALID,
+                            .end = make_slot(5, 6000, 488),
+                            .size = 7000};
+
+    (void)state;
+    assert_int_equal(ks_slots_choose(&seen, &choice, &err), KS_E_CORRUPT);
+}
+
+static void
 an_incomplete_file_says_how_much_is_missing(void **state)
 {
     struct ks_err err = KS_ERR_INIT;
@@ -292,6 +307,7 @@ main(void)
         cmocka_unit_test(a_later_version_is_told_from_damage),
         cmocka_unit_test(the_beginning_of_the_magic_is_known),
         cmocka_unit_test(the_right_commit_is_chosen),
+        cmocka_unit_test(an_end_slot_that_is_not_newer_is_not_believed),
         cmocka_unit_test(an_incomplete_file_says_how_much_is_missing),
         cmocka_unit_test(the_older_slot_is_the_next_to_be_written),
     };
