@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/describe.h"
 #include "vault/reading.h"
+#include "vault/snapshot_reader.h"
 #include "vault/vault.h"
 
 /* Read the snapshots of the open vault, and say what does not open. */

@@ -19,6 +19,7 @@
 #include "job/session.h"
 #include "source/source.h"
 #include "vault/reading.h"
+#include "vault/snapshot_reader.h"
 #include "vault/snapshots.h"
 
 #define TARGET_KEY_SIZE ((size_t)128) /* the longest that a connector makes */

@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "vault/snapshot_reader.h"
 #include "vault/snapshots.h"
 
+struct ks_snapshot_reader;
 struct ks_vault;
 
 /*

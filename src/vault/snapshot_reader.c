@@ -11,10 +11,10 @@
 
 #include "base/reader.h"
 #include "crypto/secret.h"
-#include "vault/reading.h"
 #include "vault/chunk_reader.h"
 #include "vault/index.h"
 #include "vault/list.h"
+#include "vault/reading.h"
 #include "vault/snapshot_object.h"
 #include "vault/vault.h"
 

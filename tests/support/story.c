@@ -11,6 +11,7 @@
 #include "base/reader.h"
 #include "check.h"
 #include "vault/reading.h"
+#include "vault/snapshot_reader.h"
 
 #define LARGEST ((size_t)1000000)
 

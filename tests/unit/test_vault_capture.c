@@ -12,6 +12,7 @@
 #include "story.h"
 #include "vault/capture.h"
 #include "vault/reading.h"
+#include "vault/snapshot_reader.h"
 #include "vault_fixture.h"
 #include "workdir.h"
 
