@@ -234,14 +234,13 @@ ks_v1_blob_start(struct ks_v1_cipher *c, uint32_t counter, struct ks_hmac *mac)
     ks_hmac_update(mac, c->iv, KS_V1_IV_SIZE);
 }
 
-uint32_t
-ks_v1_length_mask(struct ks_v1_cipher *c, uint32_t counter)
+void
+ks_v1_keystream(struct ks_v1_cipher *c, uint32_t counter,
+                uint8_t out[KS_V1_IV_SIZE])
 {
-    uint8_t mask[KS_V1_LEN_SIZE] = {0};
-
+    memset(out, 0, KS_V1_IV_SIZE);
     seek_keystream(c, counter);
-    ks_ctr_apply(c->ctr, mask, mask, sizeof(mask));
-    return ks_get_u32be(mask);
+    ks_ctr_apply(c->ctr, out, out, KS_V1_IV_SIZE);
 }
 
 size_t

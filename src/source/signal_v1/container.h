@@ -86,9 +86,10 @@ void ks_v1_frame_write(struct ks_v1_cipher *c, uint32_t counter, uint32_t len,
 void
 ks_v1_blob_start(struct ks_v1_cipher *c, uint32_t counter, struct ks_hmac *mac);
 
-/* The first four bytes of the keystream of `counter`, big-endian: what a
- * version 1 length is hidden with. */
-uint32_t ks_v1_length_mask(struct ks_v1_cipher *c, uint32_t counter);
+/* The first 16 bytes of the keystream of `counter`: in version 1, what hides
+ * a frame's length and the beginning of its content. */
+void ks_v1_keystream(struct ks_v1_cipher *c, uint32_t counter,
+                     uint8_t out[KS_V1_IV_SIZE]);
 
 /* A whole frame of len <= out's room - KS_V1_FRAME_EXTRA content bytes; full
  * gets the 32-byte MAC. Returns the bytes written. */

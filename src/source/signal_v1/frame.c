@@ -110,6 +110,20 @@ ks_v1_frame_first_kind(uint8_t first)
     return (enum ks_v1_kind)number;
 }
 
+bool
+ks_v1_frame_glimpse(const uint8_t head[KS_V1_GLIMPSE], uint32_t len)
+{
+    struct ks_cursor c = ks_cursor_over(head + 1, KS_V1_GLIMPSE - 1);
+    enum ks_v1_kind kind = ks_v1_frame_first_kind(head[0]);
+    uint64_t rest;
+
+    if (kind == KS_V1_END)
+        return len == 2 && head[1] == 1;
+    if (kind == KS_V1_UNKNOWN || !ks_cursor_varint(&c, &rest))
+        return false;
+    return rest == (uint64_t)len - (KS_V1_GLIMPSE - c.left);
+}
+
 enum ks_v1_looks
 ks_v1_frame_looks(struct ks_bytes pb)
 {

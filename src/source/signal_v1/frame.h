@@ -45,6 +45,13 @@ bool ks_v1_frame_parse(struct ks_v1_frame *out, struct ks_bytes pb);
 enum ks_v1_kind ks_v1_frame_first_kind(uint8_t first);
 
 /*
+ * Whether a frame of len bytes that begins with head[0..12) can be exactly
+ * one field of a known kind; of random bytes less than one in 2^12 can.
+ */
+#define KS_V1_GLIMPSE ((size_t)12)
+bool ks_v1_frame_glimpse(const uint8_t head[KS_V1_GLIMPSE], uint32_t len);
+
+/*
  * How much pb looks like a frame, and not like one that was decrypted with
  * the wrong counter. KNOWN: exactly one field of a known kind whose message
  * decodes to its end; twenty random bytes do with less than 2^-20. LIKELY:

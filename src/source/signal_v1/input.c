@@ -25,7 +25,7 @@
 #define PIECE_SIZE ((size_t)256 << 10)
 
 /* What may be spent on searching: so many times the size, and this. */
-#define SEARCH_TIMES 16U
+#define SEARCH_TIMES 32U
 #define SEARCH_FLOOR ((uint64_t)1 << 30)
 
 _Static_assert(KS_RECORD_MAX + KS_V1_FRAME_EXTRA <= KS_V1_WINDOW,

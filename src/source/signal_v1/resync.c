@@ -1,9 +1,10 @@
 /*
  * resync: in version 1 the length of the frame at offset o with counter k is
- * be32(file[o..4)) xor mask(k), mask(k) being the first four bytes of k's
- * keystream. Lengths are small, so their upper 16 bits are zero, and a look
- * at a table of the masks by their upper 16 bits answers for all counters at
- * once; only what passes costs a MAC.
+ * be32(file[o..4)) xor the first four bytes of k's keystream. Lengths are
+ * small, so the upper 16 bits are equal, and a look at a table of the
+ * keystreams by those 16 bits answers for all counters at once. Of what
+ * passes, the next bytes must decrypt to the beginning of a frame of just
+ * that length; only then is a MAC computed.
  *
  * In version 0 the length is plain and the MAC does not depend on k: the
  * frame is found first and k after it.
@@ -30,30 +31,38 @@ static const struct rung {
     uint64_t reach;
 } ladder[] = {
     {SURE_COUNTERS, (uint64_t)64 << 10}, /* one frame, or one small blob */
-    {65536, (uint64_t)1 << 20},          /* a bad patch of rows */
-    {1024, UINT64_MAX},                  /* a large blob; a hole */
+    {65536, (uint64_t)32 << 20},         /* a bad patch of rows */
+    {262144, UINT64_MAX},                /* a large blob; a hole */
 };
 #define RUNGS (sizeof(ladder) / sizeof(ladder[0]))
 
 /* Costs in bytes hashed, see ks_v1_input_spend(). */
 #define COST_OFFSET  2U
-#define COST_MASK    128U
+#define COST_COUNTER 128U
 #define COST_ATTEMPT 1024U
 
 /* Frames between damage and what was found that may be looked for again. */
 #define LOOK_BACK_MAX 16
 
 #define BUCKETS       65536U
-#define NONE          UINT32_MAX
 
-/* The masks of `count` counters, chained by their upper 16 bits. */
+/* What is looked at of a keystream before all of it. */
+struct mask_entry {
+    uint32_t index;  /* of the counter, from the first */
+    uint16_t second; /* bytes 2 and 3 */
+    uint8_t tag;     /* byte 4 */
+};
+
+/* The keystreams of `count` counters, by their first 16 bits. */
 struct masks {
-    uint32_t first_counter;
     uint32_t count;
-    uint8_t present[BUCKETS / 8]; /* which buckets have any: fits the cache */
-    uint32_t head[BUCKETS];
-    uint32_t *next; /* count of each */
-    uint32_t *mask;
+    uint32_t start[BUCKETS + 1]; /* bucket b is entries[start[b]..[b + 1]) */
+    struct mask_entry *entries;  /* nearest counter first */
+    uint8_t (*stream)[KS_V1_IV_SIZE];
+    /* One bit for each value of the first 20 bits: whether a counter gives
+     * a word that begins so a length. Small enough for the cache, and nearly
+     * every offset of a file ends here. */
+    uint8_t maybe[(BUCKETS << 4) / 8];
 };
 
 static void
@@ -61,9 +70,41 @@ free_masks(struct masks *m)
 {
     if (m == NULL)
         return;
-    free(m->next);
-    free(m->mask);
+    free(m->entries);
+    free(m->stream);
     free(m);
+}
+
+/* Words whose first 20 bits are `bits` may be a length. */
+static void
+mark_maybe(struct masks *m, uint32_t bits)
+{
+    m->maybe[bits / 8] |= (uint8_t)(1U << bits % 8);
+}
+
+/* Sort the keystreams into their buckets. */
+static void
+fill_buckets(struct masks *m)
+{
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < m->count; i++)
+        m->start[m->stream[i][0] << 8 | m->stream[i][1]]++;
+    for (uint32_t b = 0; b <= BUCKETS; b++) {
+        sum += m->start[b];
+        m->start[b] = sum; /* the bucket's end, for the moment */
+    }
+    for (uint32_t i = m->count; i-- > 0;) {
+        const uint8_t *s = m->stream[i];
+        struct mask_entry *e = &m->entries[--m->start[s[0] << 8 | s[1]]];
+        e->index = i;
+        e->second = (uint16_t)(s[2] << 8 | s[3]);
+        e->tag = s[4];
+        mark_maybe(m, ks_get_u32be(s) >> 12);
+        for (uint32_t n = 0; n < 16 && i < SURE_COUNTERS; n++)
+            mark_maybe(m, ((uint32_t)s[0] << 8 | s[1]) << 4 | n);
+    }
+    assert(m->start[0] == 0 && m->start[BUCKETS] == m->count);
 }
 
 static int
@@ -73,24 +114,17 @@ make_masks(struct masks **out, struct ks_v1_input *in, uint32_t first,
     struct masks *m = calloc(1, sizeof(*m));
 
     if (m != NULL) {
-        m->next = calloc(count, sizeof(*m->next));
-        m->mask = calloc(count, sizeof(*m->mask));
+        m->entries = calloc(count, sizeof(*m->entries));
+        m->stream = calloc(count, sizeof(*m->stream));
     }
-    if (m == NULL || m->next == NULL || m->mask == NULL) {
+    if (m == NULL || m->entries == NULL || m->stream == NULL) {
         free_masks(m);
         return ks_fail(err, KS_E_NOMEM, 0, "searching behind damage");
     }
-    m->first_counter = first;
     m->count = count;
-    memset(m->head, 0xff, sizeof(m->head)); /* NONE */
-    for (uint32_t i = count; i-- > 0;) {    /* nearest counter first */
-        uint32_t mask = ks_v1_length_mask(ks_v1_input_cipher(in), first + i);
-        uint32_t bucket = mask >> 16;
-        m->mask[i] = mask;
-        m->next[i] = m->head[bucket];
-        m->head[bucket] = i;
-        m->present[bucket / 8] |= (uint8_t)(1U << bucket % 8);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        ks_v1_keystream(ks_v1_input_cipher(in), first + i, m->stream[i]);
+    fill_buckets(m);
     *out = m;
     return KS_OK;
 }
@@ -218,19 +252,44 @@ try_plain(struct sweep *s, uint64_t offset, uint32_t len, struct ks_err *err)
     return KS_OK;
 }
 
-/* Version 1: the place at `offset`, whose first bytes are `word`, if one of
- * the counters gives it a length and the MAC holds. */
-static int
-try_masked(struct sweep *s, uint64_t offset, uint32_t word, struct ks_err *err)
+/* Whether the 16 bytes at p can begin a frame of content `len` bytes under
+ * this keystream. */
+static bool
+begins_frame(const uint8_t *p, const uint8_t stream[KS_V1_IV_SIZE],
+             uint32_t len)
 {
-    const struct masks *m = s->masks;
+    uint8_t head[KS_V1_GLIMPSE];
 
-    for (uint32_t i = m->head[word >> 16]; i != NONE; i = m->next[i]) {
-        struct ks_v1_place at = {.offset = offset, .counter = s->first + i};
-        uint32_t len = word ^ m->mask[i];
+    for (size_t i = 0; i < KS_V1_GLIMPSE; i++)
+        head[i] = p[KS_V1_LEN_SIZE + i] ^ stream[KS_V1_LEN_SIZE + i];
+    return ks_v1_frame_glimpse(head, len);
+}
+
+/* Version 1: the place at `offset`, where p[0..16) stands, if one of the
+ * counters gives it a length and the MAC holds. */
+static int
+try_masked(struct sweep *s, uint64_t offset, const uint8_t *p,
+           struct ks_err *err)
+{
+    const uint32_t mac = (uint32_t)KS_V1_MAC_SIZE;
+    const struct masks *m = s->masks;
+    uint32_t word = ks_get_u32be(p);
+    uint32_t end = m->start[(word >> 16) + 1];
+    uint8_t copy[KS_V1_IV_SIZE]; /* an attempt may move the window */
+
+    memcpy(copy, p, sizeof(copy));
+    for (uint32_t k = m->start[word >> 16]; k < end; k++) {
+        const struct mask_entry *e = &m->entries[k];
+        struct ks_v1_place at = {.offset = offset,
+                                 .counter = s->first + e->index};
+        uint32_t len = (word & 0xffff) ^ e->second;
         int rc;
-        if (len <= KS_V1_MAC_SIZE ||
-            len > (i < SURE_COUNTERS ? SMALL_MAX : TINY_MAX))
+        if (len < mac + 2)
+            continue;
+        if (e->index >= SURE_COUNTERS &&
+            (len > TINY_MAX ||
+             ks_v1_frame_first_kind(copy[4] ^ e->tag) == KS_V1_UNKNOWN ||
+             !begins_frame(copy, m->stream[e->index], len - mac)))
             continue;
         s->spent = !ks_v1_input_spend(s->in, (uint64_t)len + COST_ATTEMPT);
         if (s->spent)
@@ -255,8 +314,9 @@ next_candidate(const struct sweep *s, const uint8_t *p, size_t i, size_t end)
         return i;
     }
     for (; i < end; i++) {
-        uint32_t bucket = (uint32_t)p[i] << 8 | p[i + 1];
-        if ((s->masks->present[bucket / 8] >> bucket % 8 & 1) != 0)
+        uint32_t bits = (uint32_t)p[i] << 12 | (uint32_t)p[i + 1] << 4 |
+                        (uint32_t)p[i + 2] >> 4;
+        if ((s->masks->maybe[bits / 8] >> bits % 8 & 1) != 0)
             break;
     }
     return i;
@@ -278,11 +338,10 @@ sweep_window(struct sweep *s, size_t len, size_t end, struct ks_err *err)
         if (i == end)
             return KS_OK;
         word = ks_get_u32be(view.ptr + i);
-        if (s->masks == NULL)
-            rc = word <= KS_V1_MAC_SIZE ? KS_OK
-                                        : try_plain(s, s->pos + i, word, err);
-        else
-            rc = try_masked(s, s->pos + i, word, err);
+        if (s->masks != NULL)
+            rc = try_masked(s, s->pos + i, view.ptr + i, err);
+        else if (word > KS_V1_MAC_SIZE)
+            rc = try_plain(s, s->pos + i, word, err);
         if (rc != KS_OK || s->done || s->spent)
             return rc;
     }
@@ -293,18 +352,19 @@ sweep(struct sweep *s, struct ks_err *err)
 {
     uint64_t size = ks_v1_input_size(s->in);
 
-    while (s->pos < s->to && size - s->pos >= KS_V1_FRAME_EXTRA) {
+    while (s->pos < s->to && size - s->pos >= KS_V1_IV_SIZE) {
         struct ks_bytes view;
         size_t end;
         int rc = ks_v1_input_look(s->in, s->pos, KS_V1_WINDOW, &view, err);
         if (rc != KS_OK)
             return rc;
-        end = view.len - KS_V1_LEN_SIZE;
+        end = view.len - (KS_V1_IV_SIZE - 1); /* 16 bytes from each */
         if (view.len == KS_V1_WINDOW) /* what overlaps comes next time */
             end -= (size_t)SMALL_MAX + KS_V1_MAC_SIZE;
         if (end > s->to - s->pos)
             end = (size_t)(s->to - s->pos);
-        s->spent = !ks_v1_input_spend(s->in, COST_OFFSET * (uint64_t)end);
+        s->spent = !ks_v1_input_spend(
+            s->in, (COST_OFFSET + s->count / BUCKETS * 4) * (uint64_t)end);
         if (s->spent)
             return KS_OK;
         rc = sweep_window(s, view.len, end, err);
@@ -333,7 +393,7 @@ climb(struct sweep *s, const struct ks_v1_search *search, struct ks_err *err)
         s->count = ladder[i].counters;
         if (s->count > frames)
             s->count = (uint32_t)frames;
-        s->spent = !ks_v1_input_spend(s->in, (uint64_t)s->count * COST_MASK);
+        s->spent = !ks_v1_input_spend(s->in, (uint64_t)s->count * COST_COUNTER);
         if (s->spent)
             return KS_OK;
         if (masked)
@@ -347,8 +407,7 @@ climb(struct sweep *s, const struct ks_v1_search *search, struct ks_err *err)
         s->masks = NULL;
         if (rc != KS_OK || s->spent)
             return rc;
-        /* The second rung's counters contain the third's. */
-        if (i == 1)
+        if (i > 0) /* what is near has few frames before it */
             seen = reach;
     }
     return KS_OK;
@@ -363,12 +422,13 @@ look_back_once(struct ks_v1_input *in, uint64_t from, struct ks_v1_place *at,
                bool *moved, struct ks_err *err)
 {
     struct ks_v1_place before = {.counter = at->counter - 1};
-    uint32_t mask =
-        ks_v1_input_header(in)->version == 0
-            ? 0
-            : ks_v1_length_mask(ks_v1_input_cipher(in), before.counter);
+    uint8_t stream[KS_V1_IV_SIZE] = {0};
     uint64_t pos = from;
+    uint32_t mask;
 
+    if (ks_v1_input_header(in)->version != 0)
+        ks_v1_keystream(ks_v1_input_cipher(in), before.counter, stream);
+    mask = ks_get_u32be(stream);
     if (at->offset - pos > KS_V1_FRAME_MAX + KS_V1_FRAME_EXTRA)
         pos = at->offset - KS_V1_FRAME_MAX - KS_V1_FRAME_EXTRA;
     if (!ks_v1_input_spend(in, (at->offset - pos) * COST_OFFSET))

@@ -15,12 +15,13 @@
  * which no other place can satisfy. In version 0, whose MACs do not cover the
  * counter, what follows must also decrypt to plausible frames.
  *
- * Bound: one search costs a few nanoseconds for each byte it passes (1.7 GB:
- * seconds), plus at most a tenth of a second; all searches of a file together
- * never cost more than hashing 16 times its size and 1 GiB; then the
- * rest is given up. What is found: the next frame with content < 64 KiB and
- * among the next 3 counters, or with content < 4 KiB and among the next
- * 65536 (beyond 1 MiB: 1024); and larger frames directly before it.
+ * What is found: the next frame with content < 64 KiB and one of the next 3
+ * counters, or with content < 4 KiB and one of the next 65536 (more than 32
+ * MiB behind the damage: 262144); and larger frames directly before it.
+ * Bound: one search costs a few nanoseconds for each byte it passes, at most
+ * about 30 (1.7 GB: half a minute if nothing at all is found), and 10 MiB of
+ * memory. All searches of a file together cost at most as much as hashing 32
+ * times its size and 1 GiB; then the rest is given up.
  */
 struct ks_v1_search {
     struct ks_v1_place from; /* where the damaged piece begins */
