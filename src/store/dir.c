@@ -50,6 +50,7 @@ ks_dir_is_temp_name(const char *name)
 int
 ks_dir_sync(int fd, struct ks_err *err)
 {
+    /* EINVAL and ENOTSUP are what file systems say that know no such sync. */
     if (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP)
         return KS_OK;
     return ks_fail_sys(err, errno, "the folder cannot be synced");

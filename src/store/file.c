@@ -3,6 +3,11 @@
  *
  * An object is appended when it is put, and seen through this handle at once;
  * a sync makes everything since the last one part of the file, in one commit.
+ *
+ * Two locks, always taken in this order: `appending` for as long as something
+ * is written to the file, so that one object follows the other; `lock` for the
+ * moment in which the table in memory is read or changed. A get takes only the
+ * second, and reads the file without any: what lies there does not move.
  */
 #include "base/file.h"
 

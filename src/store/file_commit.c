@@ -32,6 +32,7 @@ ks_file_write(int fd, const void *data, size_t len, uint64_t offset,
             continue;
         if (n < 0)
             return ks_fail_sys(err, errno, "cannot be written");
+        /* A disk that fills up writes a part, and fails the next time. */
         assert((size_t)n <= len);
         from += n;
         len -= (size_t)n;
@@ -54,6 +55,7 @@ build_table(struct ks_buf *buf, const struct ks_toc *toc,
     table->ref.len = buf->len;
     if (SHA256(buf->data, buf->len, table->ref.sha256) == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "no memory for a SHA-256");
+    /* The end slot: what the commit slot will say, where the table ends. */
     slot.toc = table->ref;
     rc = ks_buf_zeros(buf, KS_SLOT_SIZE, err);
     if (rc < 0)

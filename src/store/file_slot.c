@@ -94,6 +94,7 @@ ks_slot_decode(struct ks_slot *out, const uint8_t *bytes)
 
     if (all_zero(bytes, KS_SLOT_SIZE))
         return KS_SLOT_EMPTY;
+    /* Before anything is read from it: magic and version may be damaged too. */
     ks_sum(sum, bytes, SUM_AT);
     if (memcmp(sum, bytes + SUM_AT, KS_SUM_SIZE) != 0)
         return KS_SLOT_DAMAGED;

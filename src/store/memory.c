@@ -1,6 +1,9 @@
 /*
  * memory: objects in an array sorted by name, gone when it is closed. For
  * tests, and for whoever wants to see what a vault would write.
+ *
+ * It keeps copies of its own, so that nobody can change an object that was
+ * put; and it is held to the same contract as the stores that last.
  */
 #include <assert.h>
 #include <pthread.h>
@@ -187,6 +190,7 @@ memory_stat(struct ks_store *s, const char *name, uint64_t *size,
     return there ? KS_OK : no_such_object(err, name);
 }
 
+/* each() runs under the lock, which is why it must not call the store. */
 static int
 memory_list(struct ks_store *s, const char *folder,
             int (*each)(void *user, const char *name, uint64_t size),

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store_contract.h"
+#include "store_kind.h"
 
 /*
  * contract_bench: what the contract's tests have in common.
