@@ -119,10 +119,20 @@ answer_unchanged(struct ks_cli *c, const struct ks_snapshot_info *info)
                    when, id);
 }
 
+/* The name of a file without its folders. */
+static const char *
+last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? slash + 1 : path;
+}
+
 static void
 answer_made(struct ks_cli *c, const struct ks_snapshot_info *info,
             double seconds)
 {
+    const char *path = ks_cli_word(c, 0);
     bool dry = ks_session_dry(c->session);
     char records[KS_PHRASE_SIZE];
     char media[KS_PHRASE_SIZE];
@@ -136,8 +146,8 @@ answer_made(struct ks_cli *c, const struct ks_snapshot_info *info,
     ks_size_text(info->source_bytes, read);
     ks_size_text(info->added_bytes, added);
     ks_short_id(id, info->id);
-    ks_answer_done(&c->out, "%s %s: %s and %s; read %s, %s %s in %.1f s.",
-                   dry ? "Would back up" : "Backed up",
+    ks_answer_done(&c->out, "%s %s (%s): %s and %s; read %s, %s %s in %.1f s.",
+                   dry ? "Would back up" : "Backed up", last_part(path),
                    ks_source_title(info->source), records, media, read,
                    dry ? "would add" : "added", added, seconds);
     ks_count_phrase(records, info->records, "record", "records");
@@ -172,9 +182,8 @@ run_backup(struct ks_cli *c, struct ks_backup_options *options,
 
     if (ks_job_backup(&result, c->session, options, err) != KS_OK) {
         if (err->code == KS_E_INCOMPLETE)
-            ks_hint(&c->out,
-                    "let the app finish a new one, or keep what is there with "
-                    "--allow-incomplete");
+            ks_hint(&c->out, "--allow-incomplete keeps what is there, marked "
+                             "as such");
         return err->code;
     }
     seconds = ks_monotonic_s() - began;

@@ -3,6 +3,7 @@
  */
 #include "cli/exit_code.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -29,8 +30,8 @@ static const struct {
     {KS_E_WRONG_KEY, KS_EXIT_WRONG_KEY,
      "`keepsay key verify` checks what you wrote down, and changes nothing"},
     {KS_E_WRONG_SOURCE_KEY, KS_EXIT_WRONG_KEY,
-     "the source has a passphrase of its own (Signal shows 30 digits when "
-     "backups are turned on); it is not the vault's key"},
+     "give the source's own passphrase with --source-key-file; it is not the "
+     "vault's key"},
     {KS_E_INCOMPLETE, KS_EXIT_INCOMPLETE,
      "make or copy it anew, or keep what is there with --allow-incomplete"},
     {KS_E_FULL, KS_EXIT_FULL,
@@ -52,8 +53,14 @@ ks_exit_of(int code)
 }
 
 const char *
-ks_usual_hint(int code)
+ks_usual_hint(int code, int sys)
 {
+    if (sys == EACCES || sys == EPERM)
+        return "this user may not do that there: look at the owner and the "
+               "permissions, or choose another place";
+    if (sys == EROFS)
+        return "that place can only be read: choose another, or copy the "
+               "vault to one";
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         if (codes[i].code == code)
             return codes[i].hint;

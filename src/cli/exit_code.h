@@ -25,8 +25,9 @@ enum ks_exit {
 /* The exit code that belongs to an enum ks_code. */
 int ks_exit_of(int code);
 
-/* What a person may do about it, when nothing better is known; or NULL. */
-const char *ks_usual_hint(int code);
+/* What a person may do about a failure when nothing better is known, or NULL.
+ * sys is its errno. */
+const char *ks_usual_hint(int code, int sys);
 
 /* Every exit code with its meaning, for `keepsay help exit-codes`; ends with a
  * NULL meaning. */

@@ -45,18 +45,16 @@ const struct ks_flag_spec ks_flag_specs[KS_FLAG_COUNT] = {
                                   "read the recovery key from its output"),
 
     [KS_FLAG_SOURCE_KEY_FILE] =
-        TAKES("source-key-file", "FILE",
-              "a file with the source's passphrase (Signal's 30 digits)"),
+        TAKES("source-key-file", "FILE", "a file with the source's passphrase"),
     [KS_FLAG_LABEL] = TAKES("label", "TEXT", "a few words to know it by"),
     [KS_FLAG_NO_MEDIA] =
         PLAIN("no-media", "leave out photos, voice notes and files"),
     [KS_FLAG_MAX_ATTACHMENT_SIZE] =
         TAKES("max-attachment-size", "SIZE", "leave out larger ones (10M, 1G)"),
-    [KS_FLAG_ALLOW_INCOMPLETE] = PLAIN(
-        "allow-incomplete", "take what is there of a file that was cut short"),
+    [KS_FLAG_ALLOW_INCOMPLETE] =
+        PLAIN("allow-incomplete", "accept a file that was cut short"),
     [KS_FLAG_FORGET_SOURCE_KEY] =
-        PLAIN("forget-source-key",
-              "keep no key of the source: no restore --original later"),
+        PLAIN("forget-source-key", "no restore --original later"),
     [KS_FLAG_FORCE_READ] =
         PLAIN("force-read", "read the file even if it looks unchanged"),
     [KS_FLAG_FAIL_IF_EMPTY] =
@@ -67,21 +65,18 @@ const struct ks_flag_spec ks_flag_specs[KS_FLAG_COUNT] = {
     [KS_FLAG_LATEST] = TAKES("latest", "N", "only the newest N"),
     [KS_FLAG_SOURCE] = TAKES("source", "NAME", "only those of this source"),
     [KS_FLAG_READ_DATA] =
-        MAY_TAKE("read-data", "PERCENT",
-                 "read the data too: all, or a share, another each time"),
+        MAY_TAKE("read-data", "PERCENT", "read the data too: all, or a share"),
     [KS_FLAG_TO] = TAKES("to", "WHERE", "where to write"),
     [KS_FLAG_ORIGINAL] =
-        PLAIN("original", "the very bytes of the file that was backed up"),
-    [KS_FLAG_TARGET_KEY_FILE] =
-        TAKES("target-key-file", "FILE",
-              "a file with the passphrase the new file shall have"),
-    [KS_FLAG_TARGET_KEY_OUT] = TAKES(
-        "target-key-out", "FILE", "make up that passphrase and write it here"),
+        PLAIN("original", "the very bytes that were backed up"),
+    [KS_FLAG_TARGET_KEY_FILE] = TAKES("target-key-file", "FILE",
+                                      "a file with the new file's passphrase"),
+    [KS_FLAG_TARGET_KEY_OUT] =
+        TAKES("target-key-out", "FILE", "make that passphrase, write it here"),
     [KS_FLAG_FORCE] = SHORT("force", 'f', "replace a file that is there"),
 
     [KS_FLAG_RECOVERY_KEY_OUT] =
-        TAKES("recovery-key-out", "FILE",
-              "write the new recovery key here, not on the screen"),
+        TAKES("recovery-key-out", "FILE", "write the new recovery key here"),
     [KS_FLAG_NEW_PASSPHRASE] =
         PLAIN("new-passphrase", "ask for a new passphrase, twice"),
     [KS_FLAG_NEW_PASSPHRASE_FILE] =

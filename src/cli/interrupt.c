@@ -34,9 +34,11 @@ ks_interrupt_install(void)
         if (sigaction(signals[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
             (void)sigaction(signals[i], &act, NULL);
     }
-    /* A reader that went away shows as a failed write, not as a signal. */
+    /* A reader that went away, and a file at its size limit, show as a failed
+     * write, not as a signal. */
     act.sa_handler = SIG_IGN;
     (void)sigaction(SIGPIPE, &act, NULL);
+    (void)sigaction(SIGXFSZ, &act, NULL);
 }
 
 void

@@ -13,15 +13,26 @@
 #include "cli/interrupt.h"
 #include "crypto/secret.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define KS_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define KS_SANITIZED
+#endif
+#endif
+
 /* No core dump, and no other program of this user may look inside: the
- * process holds keys and messages. */
+ * process holds keys and messages. The leak checker of a sanitizer build would
+ * be locked out as well. */
 static void
 harden_process(void)
 {
     struct rlimit none = {0};
 
     (void)setrlimit(RLIMIT_CORE, &none);
+#ifndef KS_SANITIZED
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
 }
 
 /* Whether --json was typed: an argument that cannot be understood is then

@@ -43,6 +43,16 @@ ks_out_wipe(struct ks_out *out)
     *out = (struct ks_out){0};
 }
 
+/* Take spaces off the end: the last column of a table may be empty. */
+static void
+trim_spaces(char *line)
+{
+    size_t len = strlen(line);
+
+    while (len > 0 && line[len - 1] == ' ')
+        line[--len] = '\0';
+}
+
 static void
 put_line(struct ks_out *out, FILE *to, const char *mark, const char *fmt,
          va_list ap) __attribute__((format(printf, 4, 0)));
@@ -59,6 +69,7 @@ put_line(struct ks_out *out, FILE *to, const char *mark, const char *fmt,
         ks_meter_clear(out->meter);
     (void)vsnprintf(raw, sizeof(raw), fmt, ap);
     ks_text_clean(clean, sizeof(clean), raw);
+    trim_spaces(clean);
     (void)fprintf(to, "%s%s\n", mark, clean);
     explicit_bzero(raw, sizeof(raw)); /* some lines show a recovery key */
     explicit_bzero(clean, sizeof(clean));
@@ -271,8 +282,8 @@ ks_out_finish(struct ks_out *out, int rc, const struct ks_err *err)
 
     if (out->meter != NULL)
         ks_meter_clear(out->meter);
-    if (rc != KS_OK && ks_usual_hint(rc) != NULL)
-        ks_hint(out, "%s", ks_usual_hint(rc));
+    if (rc != KS_OK && ks_usual_hint(rc, err->sys) != NULL)
+        ks_hint(out, "%s", ks_usual_hint(rc, err->sys));
     if (out->json)
         put_envelope(out, err, exit_code);
     else if (rc != KS_OK)

@@ -1,13 +1,15 @@
 /*
  * prompt: read a line with the echo off. Signals that would leave the terminal
  * mute are caught while it is, noted, and sent again once it is put back; after
- * a stop (Ctrl-Z) the question is asked anew.
+ * a stop (Ctrl-Z) the question is asked anew. They are let in only inside
+ * ppoll(), so that none slips by between a look and a wait.
  */
 #include "cli/prompt.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +36,7 @@ struct prompt {
     int fd;
     bool echo;
     struct termios was;
+    sigset_t mask; /* of signals, as it was */
     struct sigaction acts[PROMPT_SIGNALS];
 };
 
@@ -54,10 +57,15 @@ begin_prompt(struct prompt *p, struct ks_err *err)
 {
     struct sigaction act = {.sa_handler = on_prompt_signal};
     struct termios mute;
+    sigset_t held;
 
     if (tcgetattr(p->fd, &p->was) != 0)
         return ks_fail_sys(err, errno, "cannot ask at the terminal");
-    (void)sigemptyset(&act.sa_mask); /* no SA_RESTART: read() shall end */
+    (void)sigemptyset(&act.sa_mask);
+    (void)sigemptyset(&held);
+    for (size_t i = 0; i < PROMPT_SIGNALS; i++)
+        (void)sigaddset(&held, prompt_signals[i]);
+    (void)sigprocmask(SIG_BLOCK, &held, &p->mask);
     prompt_caught = 0;
     for (size_t i = 0; i < PROMPT_SIGNALS; i++)
         (void)sigaction(prompt_signals[i], &act, &p->acts[i]);
@@ -80,6 +88,7 @@ end_prompt(struct prompt *p)
     }
     for (size_t i = 0; i < PROMPT_SIGNALS; i++)
         (void)sigaction(prompt_signals[i], &p->acts[i], NULL);
+    (void)sigprocmask(SIG_SETMASK, &p->mask, NULL);
     if (caught != 0)
         (void)kill(getpid(), caught);
 }
@@ -90,6 +99,26 @@ is_stop_signal(int signo)
     return signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
 }
 
+/* Wait until something was typed. KS_END if a stop came: ask again. */
+static int
+wait_for_typing(const struct prompt *p, struct ks_err *err)
+{
+    struct pollfd fd = {.fd = p->fd, .events = POLLIN};
+
+    for (;;) {
+        int n = ppoll(&fd, 1, NULL, &p->mask);
+
+        if (n > 0)
+            return KS_OK;
+        if (n < 0 && errno != EINTR)
+            return ks_fail_sys(err, errno, "cannot wait at the terminal");
+        if (is_stop_signal(prompt_caught))
+            return KS_END;
+        if (prompt_caught != 0)
+            return ks_fail(err, KS_E_CANCELLED, 0, "interrupted");
+    }
+}
+
 /* Read up to a line end. KS_END if a stop came: ask again. */
 static int
 read_answer(const struct prompt *p, char *line, size_t *len, struct ks_err *err)
@@ -97,16 +126,18 @@ read_answer(const struct prompt *p, char *line, size_t *len, struct ks_err *err)
     *len = 0;
     for (;;) {
         char c = 0;
-        ssize_t n = read(p->fd, &c, 1);
+        ssize_t n;
+        int rc = wait_for_typing(p, err);
 
-        if (n < 0 && errno == EINTR && is_stop_signal(prompt_caught))
-            return KS_END;
-        if (n < 0 && errno != EINTR)
-            return ks_fail_sys(err, errno, "cannot read from the terminal");
-        if ((n < 0 && prompt_caught != 0) || (n == 0 && *len == 0))
-            return ks_fail(err, KS_E_CANCELLED, 0, "nothing was typed");
-        if (n < 0)
+        if (rc != KS_OK)
+            return rc;
+        n = read(p->fd, &c, 1);
+        if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0)
+            return ks_fail_sys(err, errno, "cannot read from the terminal");
+        if (n == 0 && *len == 0)
+            return ks_fail(err, KS_E_CANCELLED, 0, "nothing was typed");
         if (n == 0 || c == '\n' || c == '\r')
             return KS_OK;
         if (*len == KS_PROMPT_MAX) {

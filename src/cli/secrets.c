@@ -132,6 +132,7 @@ static _Noreturn void
 run_key_command(const char *command, int out)
 {
     (void)signal(SIGPIPE, SIG_DFL);
+    (void)signal(SIGXFSZ, SIG_DFL);
     if (dup2(out, STDOUT_FILENO) >= 0)
         (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     _exit(127);

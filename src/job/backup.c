@@ -69,13 +69,15 @@ find_unchanged(struct ks_backup_result *out, const struct ks_session *s,
     return KS_OK;
 }
 
-/* Open the source, hand all of it to a new snapshot, close it. */
+/* Hand all of the source to the new snapshot. */
 static int
 fill_snapshot(struct ks_snapshot_writer *w, const struct ks_backup_options *o,
               struct ks_source *src, struct ks_err *err)
 {
-    if (o->format->capture(src, w, &o->policy, o->progress, err) != KS_OK)
-        return ks_context(err, "%s", o->path);
+    int rc = o->format->capture(src, w, &o->policy, o->progress, err);
+
+    if (rc != KS_OK)
+        return rc;
     return ks_progress_step(o->progress, "finish", 0, 0, err);
 }
 
@@ -87,11 +89,8 @@ open_source(struct ks_source **out, const struct ks_backup_options *o,
     struct ks_secret *key = NULL;
     int rc = o->source_key(o->user, &key, err);
 
-    if (rc == KS_OK) {
+    if (rc == KS_OK)
         rc = o->format->open(out, o->path, key, err);
-        if (rc != KS_OK)
-            (void)ks_context(err, "%s", o->path);
-    }
     ks_secret_free(key);
     return rc;
 }
