@@ -86,11 +86,18 @@ ks_secret_copy(struct ks_secret **out, const void *data, size_t len,
 }
 
 void
+ks_secret_freeze(struct ks_secret *secret)
+{
+    assert(secret != NULL);
+    (void)sodium_mprotect_readonly(secret->data);
+}
+
+void
 ks_secret_free(struct ks_secret *secret)
 {
     if (secret == NULL)
         return;
-    sodium_free(secret->data); /* wipes first */
+    sodium_free(secret->data); /* makes it writable, and wipes, first */
     free(secret);
 }
 

@@ -36,7 +36,11 @@ ks_secret_new(struct ks_secret **out, size_t len, struct ks_err *err);
 KS_MUST_CHECK int ks_secret_copy(struct ks_secret **out, const void *data,
                                  size_t len, struct ks_err *err);
 
-/* Wipe and free. NULL is ok. */
+/* Make it read-only: from now on writing to it ends the program. Where the
+ * system cannot, it stays as it is. */
+void ks_secret_freeze(struct ks_secret *secret);
+
+/* Wipe and free, frozen or not. NULL is ok. */
 void ks_secret_free(struct ks_secret *secret);
 
 /* Fill out[0..len) from the system's CSPRNG. Never fails. */

@@ -77,15 +77,17 @@ keyring_new(struct ks_keyring **out, size_t count, struct ks_err *err)
     return KS_OK;
 }
 
-/* Once per keyring: it is needed for every piece of every blob. */
+/* The last key, derived once: it is needed for every piece of every blob.
+ * Nothing is written to the keyring after it. */
 static void
-derive_fingerprint_key(struct ks_keyring *k)
+finish_keyring(struct ks_keyring *k)
 {
     ks_hkdf(k->keys->data + encoded_size(k->count), KS_KEY_SIZE,
             &(struct ks_hkdf_in){.key = k->keys->data + ID_AT,
                                  .key_len = KS_KEY_SIZE,
                                  .info = KS_CTX_FINGERPRINT,
                                  .info_len = sizeof(KS_CTX_FINGERPRINT) - 1});
+    ks_secret_freeze(k->keys);
 }
 
 int
@@ -107,7 +109,7 @@ ks_keyring_generate(struct ks_keyring **out, struct ks_err *err)
     do {
         ks_random(data + EPOCHS_AT, EPOCH_SIZE);
     } while (memcmp(data + EPOCHS_AT, no_epoch, KS_EPOCH_ID_SIZE) == 0);
-    derive_fingerprint_key(k);
+    finish_keyring(k);
     *out = k;
     return KS_OK;
 }
@@ -154,7 +156,7 @@ ks_keyring_decode(struct ks_keyring **out, const void *data, size_t len,
         ks_keyring_free(k);
         return ks_fail(err, KS_E_CORRUPT, 0, "its keys are damaged");
     }
-    derive_fingerprint_key(k);
+    finish_keyring(k);
     *out = k;
     return KS_OK;
 }

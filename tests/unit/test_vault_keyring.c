@@ -1,4 +1,8 @@
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "crypto/hash.h"
@@ -89,6 +93,29 @@ fresh_keyrings_share_nothing(void **state)
     ks_keyring_free(b);
 }
 
+static void
+keys_cannot_be_written_over(void **state)
+{
+    struct ks_keyring *k = kit_keyring(1);
+    int status = 0;
+    pid_t child = fork();
+
+    (void)state;
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct rlimit none = {0, 0};
+
+        (void)setrlimit(RLIMIT_CORE, &none);
+        (void)signal(SIGSEGV, SIG_DFL);
+        /* The address of a key, without its const. */
+        memset((void *)(uintptr_t)ks_keyring_control(k), 0, 1);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    ks_keyring_free(k);
+}
+
 static int
 decode(const uint8_t *bytes, size_t len)
 {
@@ -146,6 +173,7 @@ main(void)
         cmocka_unit_test(every_key_is_where_the_table_says),
         cmocka_unit_test(the_fingerprint_key_follows_from_the_id_key),
         cmocka_unit_test(fresh_keyrings_share_nothing),
+        cmocka_unit_test(keys_cannot_be_written_over),
         cmocka_unit_test(only_an_exact_encoding_is_taken),
         cmocka_unit_test(an_epoch_is_there_once_and_never_zero),
     };

@@ -463,6 +463,44 @@ any_failing_call_while_a_vault_is_made_leaves_none_or_a_whole_one(void **state)
     assert_true(fault_count("malloc") > 4);
 }
 
+static void
+any_failing_call_while_a_vault_is_opened_is_never_a_wrong_key(void **state)
+{
+    struct bench *b = *state;
+    struct workdir w;
+    struct ks_vault *v = NULL;
+    bool fired = true;
+    long n = 0;
+
+    workdir_make(&w);
+    KIT_OK(ks_vault_create(&v, kit_folder(workdir_path(&w, "vault")),
+                           &b->key.unlock, NULL, KIT_ERR));
+    ks_vault_close(v);
+    for (; fired; n++) {
+        struct ks_store *store = kit_folder(workdir_path(&w, "vault"));
+        size_t fds = fault_open_fds();
+        struct ks_err err = KS_ERR_INIT;
+        int rc;
+
+        v = NULL;
+        fault_arm(n);
+        rc = ks_vault_open(&v, store, &b->key.unlock, &err);
+        fired = fault_disarm();
+        assert_int_equal(fault_open_fds(), fds);
+        if (rc == KS_OK)
+            ks_vault_close(v);
+        else
+            ks_store_close(store);
+        if (rc != KS_OK && rc != KS_E_IO && rc != KS_E_NOMEM)
+            fail_msg("call %ld: %s", n, err.msg);
+        if (!fired)
+            assert_int_equal(rc, KS_OK);
+    }
+    assert_true(n > 30);
+    assert_true(fault_count("pread") > 4);
+    workdir_remove(&w);
+}
+
 #define BENCH_TEST(name)                                                       \
     cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
 
@@ -482,6 +520,8 @@ main(void)
         BENCH_TEST(no_vault_is_made_where_one_is_or_was),
         cmocka_unit_test(a_secret_that_cannot_be_one_makes_no_vault),
         BENCH_TEST(a_crash_while_a_vault_is_made_leaves_none_or_a_whole_one),
+        BENCH_TEST(
+            any_failing_call_while_a_vault_is_opened_is_never_a_wrong_key),
         BENCH_TEST(what_fails_while_a_vault_is_made_is_taken_back_header_first),
         BENCH_TEST(
             any_failing_call_while_a_vault_is_made_leaves_none_or_a_whole_one),
