@@ -42,23 +42,33 @@ insist(bool kept, const char *what)
         die(what);
 }
 
-/* `list` with room for one more of `size` bytes. */
-static void *
-grown(void *list, size_t count, size_t size)
+/* *list with room for one more of `size` bytes; false without memory. */
+static bool
+grow(void **list, size_t count, size_t size)
 {
+    void *grown = *list;
+
     if ((count & (count - 1)) == 0) /* 0, 1, 2, 4, 8, ... */
-        list = realloc(list, (count == 0 ? 1 : 2 * count) * size);
-    insist(list != NULL, "no memory");
-    return list;
+        grown = realloc(*list, (count == 0 ? 1 : 2 * count) * size);
+    if (grown == NULL)
+        return false;
+    *list = grown;
+    return true;
 }
 
-static void *
+static int
+no_memory(struct ks_err *err)
+{
+    return ks_fail(err, KS_E_NOMEM, 0, "the test has no memory");
+}
+
+/* A copy that is never NULL for want of bytes. */
+static uint8_t *
 copied(const void *data, size_t len)
 {
-    void *copy = malloc(len + 1);
+    uint8_t *copy = malloc(len + 1);
 
-    insist(copy != NULL, "no memory");
-    if (len > 0)
+    if (copy != NULL && len > 0)
         memcpy(copy, data, len);
     return copy;
 }
@@ -236,7 +246,8 @@ ks_snapshot_stream(struct ks_snapshot_writer *w, const char *name,
             return KS_OK;
         }
     (void)snprintf(fresh.name, sizeof(fresh.name), "%s", name);
-    m->streams = grown(m->streams, m->stream_count, sizeof(fresh));
+    if (!grow((void **)&m->streams, m->stream_count, sizeof(fresh)))
+        return no_memory(err);
     m->streams[m->stream_count] = fresh;
     *stream = (unsigned)m->stream_count++;
     return KS_OK;
@@ -261,51 +272,76 @@ ks_snapshot_record(struct ks_snapshot_writer *w, unsigned stream,
     m->records++;
     m->bytes += len;
     if (!m->discard) {
+        if (!grow((void **)&s->records, s->count, sizeof(fresh)))
+            return no_memory(err);
         fresh.data = copied(data, len);
-        s->records = grown(s->records, s->count, sizeof(fresh));
+        if (fresh.data == NULL)
+            return no_memory(err);
         s->records[s->count] = fresh;
     }
     s->count++;
     return KS_OK;
 }
 
-int
-ks_snapshot_blob(struct ks_snapshot_writer *w, struct ks_reader *from,
-                 uint8_t *id, struct ks_err *err)
+/* All that `from` gives into *blob, its hash as id; KS_END is success. */
+static int
+take_blob_bytes(struct memory_snapshot *m, struct ks_reader *from,
+                struct memory_blob *blob, struct ks_err *err)
 {
     const size_t piece = (size_t)1 << 20;
-    struct memory_snapshot *m = &w->m;
-    struct memory_blob fresh = {.len = 0};
-    uint8_t *spare = grown(NULL, 0, piece);
+    uint8_t *spare = malloc(piece);
+    int rc = spare == NULL ? no_memory(err) : KS_OK;
     struct ks_sha256 hash;
     size_t got;
-    int rc = write_verb(m, err);
 
     ks_sha256_init(&hash);
-    while (rc == KS_OK &&
-           (rc = ks_reader_read(from, spare, piece, &got, err)) == KS_OK) {
+    while (rc == KS_OK) {
+        uint8_t *more;
+        rc = ks_reader_read(from, spare, piece, &got, err);
+        if (rc != KS_OK)
+            break;
         m->bytes += got;
         if (m->discard)
             continue;
         ks_sha256_update(&hash, spare, got);
-        fresh.data = realloc(fresh.data, fresh.len + got);
-        insist(fresh.data != NULL, "no memory");
-        memcpy(fresh.data + fresh.len, spare, got);
-        fresh.len += got;
+        more = realloc(blob->data, blob->len + got);
+        if (more == NULL) {
+            rc = no_memory(err);
+            break;
+        }
+        memcpy(more + blob->len, spare, got);
+        blob->data = more;
+        blob->len += got;
     }
     free(spare);
+    ks_sha256_final(&hash, blob->id);
+    return rc;
+}
+
+int
+ks_snapshot_blob(struct ks_snapshot_writer *w, struct ks_reader *from,
+                 uint8_t *id, struct ks_err *err)
+{
+    struct memory_snapshot *m = &w->m;
+    struct memory_blob fresh = {.len = 0};
+    int rc = write_verb(m, err);
+
+    if (rc == KS_OK)
+        rc = take_blob_bytes(m, from, &fresh, err);
     if (rc == KS_END) {
-        ks_sha256_final(&hash, fresh.id);
         memcpy(id, fresh.id, KS_BLOB_ID_SIZE);
         rc = KS_OK;
+        if (!m->discard && memory_snapshot_blob(m, id) == NULL) {
+            if (grow((void **)&m->blobs, m->blob_count, sizeof(fresh))) {
+                m->blobs[m->blob_count++] = fresh;
+                fresh.data = NULL;
+            } else {
+                rc = no_memory(err);
+            }
+        }
     }
-    if (rc != KS_OK || m->discard || memory_snapshot_blob(m, id) != NULL) {
-        free(fresh.data);
-        return rc;
-    }
-    m->blobs = grown(m->blobs, m->blob_count, sizeof(fresh));
-    m->blobs[m->blob_count++] = fresh;
-    return KS_OK;
+    free(fresh.data);
+    return rc;
 }
 
 int
@@ -322,7 +358,8 @@ ks_snapshot_report(struct ks_snapshot_writer *w,
     insist(!entry->has_raw || m->discard ||
                memory_snapshot_blob(m, entry->raw) != NULL,
            "a report with raw bytes that were not kept");
-    m->report = grown(m->report, m->report_count, sizeof(*entry));
+    if (!grow((void **)&m->report, m->report_count, sizeof(*entry)))
+        return no_memory(err);
     m->report[m->report_count++] = *entry;
     return KS_OK;
 }
@@ -365,8 +402,11 @@ ks_snapshot_extra(struct ks_snapshot_writer *w, const char *name,
     insist(total <= KS_EXTRA_MAX, "too many bytes of extras");
     insist(memory_snapshot_extra(m, name) == NULL, "an extra set twice");
     (void)snprintf(fresh.name, sizeof(fresh.name), "%s", name);
+    if (!grow((void **)&m->extras, m->extra_count, sizeof(fresh)))
+        return no_memory(err);
     fresh.data = copied(data, len);
-    m->extras = grown(m->extras, m->extra_count, sizeof(fresh));
+    if (fresh.data == NULL)
+        return no_memory(err);
     m->extras[m->extra_count++] = fresh;
     return KS_OK;
 }
@@ -419,7 +459,8 @@ ks_stream_open(struct ks_stream **out, struct ks_snapshot_reader *r,
     if (stream == NULL)
         return ks_fail(err, KS_E_NOTFOUND, 0, "no stream %s", name);
     s = calloc(1, sizeof(*s));
-    insist(s != NULL, "no memory");
+    if (s == NULL)
+        return no_memory(err);
     s->m = &r->m;
     s->stream = stream;
     count_open(s->m);
@@ -486,7 +527,8 @@ ks_blob_open(struct ks_reader **out, struct ks_snapshot_reader *r,
     if (blob == NULL)
         return ks_fail(err, KS_E_NOTFOUND, 0, "no such blob");
     b = calloc(1, sizeof(*b));
-    insist(b != NULL, "no memory");
+    if (b == NULL)
+        return no_memory(err);
     b->base.ops = &ops;
     b->m = &r->m;
     b->blob = blob;
