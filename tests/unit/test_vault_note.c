@@ -116,7 +116,8 @@ make_note(size_t ids, size_t heads, size_t text)
     note.ids = calloc(ids + 1, sizeof(note.ids[0]));
     note.heads = calloc(heads + 1, sizeof(note.heads[0]));
     note.text = calloc(text + 1, 1);
-    assert_true(note.ids != NULL && note.heads != NULL && note.text != NULL);
+    if (note.ids == NULL || note.heads == NULL || note.text == NULL)
+        abort();
     for (size_t i = 0; i < ids; i++)
         ks_put_u64le(note.ids[i], i * i + 1);
     for (size_t i = 0; i < heads; i++) {

@@ -421,7 +421,8 @@ the_head_tells_newer_from_damaged_from_another_key(void **state)
 static void
 wrap_by_hand(struct bench *b, const uint8_t *plain)
 {
-    uint8_t info[12 + 80 + 16];
+    static const uint8_t label[12] = "keepsay slot";
+    uint8_t info[sizeof(label) + 80 + 16];
     uint8_t key[32];
     struct ks_hkdf_in in = {.key = b->key.secret->data,
                             .key_len = 32,
@@ -434,7 +435,7 @@ wrap_by_hand(struct bench *b, const uint8_t *plain)
                               .suite = KS_SUITE_CHACHA,
                               .binding.kind = KS_OBJ_SLOT};
 
-    memcpy(info, "keepsay slot", 12);
+    memcpy(info, label, sizeof(label));
     memcpy(info + 12, b->slot.data, 80);
     memcpy(info + 92, kit_vault_id, 16);
     ks_hkdf(key, sizeof(key), &in);
