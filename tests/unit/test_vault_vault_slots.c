@@ -143,9 +143,8 @@ a_wrong_key_is_told_by_its_kind(void **state)
                     "this vault has no passphrase; it opens with: raw key");
     sb_add_other(b);
     sb_assert_fails(b, &passphrase, KS_E_WRONG_KEY, "wrong passphrase");
-    sb_assert_fails(
-        b, &recovery, KS_E_WRONG_KEY,
-        "has no recovery key; it opens with: passphrase, raw key");
+    sb_assert_fails(b, &recovery, KS_E_WRONG_KEY,
+                    "has no recovery key; it opens with: passphrase, raw key");
     KIT_OK(ks_vault_slot_add(b->v, &recovery.unlock, NULL, id, KIT_ERR));
     kit_lock(&recovery);
     recovery = kit_recovery(2);
