@@ -168,7 +168,9 @@ class Terminal:
 
     @staticmethod
     def control():
-        """In the child: make stdin the controlling terminal."""
+        """In the child: make stdin the controlling terminal, and listen to
+        Ctrl-C though whoever runs the tests may not."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.setsid()
         os.close(os.open(os.ttyname(0), os.O_RDWR))
 
