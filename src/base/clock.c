@@ -33,6 +33,7 @@ void
 ks_time_text(int64_t ms, char *out)
 {
     time_t s = ms / MS_PER_S;
+    const struct tm *made;
     struct tm tm;
     int n;
 
@@ -41,8 +42,8 @@ ks_time_text(int64_t ms, char *out)
 
     /* Years of 64-bit milliseconds have at most nine digits and a sign, so
      * neither the conversion nor the text can overflow. */
-    if (gmtime_r(&s, &tm) == NULL)
-        tm = (struct tm){.tm_year = 70, .tm_mday = 1};
+    made = gmtime_r(&s, &tm);
+    assert(made != NULL);
     n = snprintf(out, KS_TIME_TEXT_SIZE, "%04ld-%02d-%02dT%02d:%02d:%02dZ",
                  1900L + tm.tm_year, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
                  tm.tm_min, tm.tm_sec);

@@ -31,6 +31,7 @@ static struct {
     const char *only; /* count only calls of these names; NULL counts all */
 } plan;
 
+static int fixed_random = -1; /* what getrandom fills in; -1: random bytes */
 static char *log_text;
 static size_t log_len;
 static size_t log_cap;
@@ -101,6 +102,13 @@ void
 fault_arm_short(long n)
 {
     arm(MODE_SHORT, NULL, n, 0);
+}
+
+void
+fault_fix_random(int byte)
+{
+    assert(byte >= -1 && byte <= 255);
+    fixed_random = byte;
 }
 
 bool
@@ -381,8 +389,19 @@ WRAP_64(readdir, struct dirent *, (DIR * dir), (dir), NULL, EIO)
 
 /* others */
 WRAP(flock, int, (int fd, int how), (fd, how), -1, ENOLCK)
-WRAP(getrandom, ssize_t, (void *buf, size_t n, unsigned flags), (buf, n, flags),
-     -1, ENOSYS)
+ssize_t __real_getrandom(void *buf, size_t n, unsigned flags);
+ssize_t __wrap_getrandom(void *buf, size_t n, unsigned flags);
+ssize_t
+__wrap_getrandom(void *buf, size_t n, unsigned flags)
+{
+    if (strike("getrandom", ENOSYS, NULL))
+        return -1;
+    if (fixed_random < 0)
+        return __real_getrandom(buf, n, flags);
+    memset(buf, fixed_random, n);
+    return (ssize_t)n;
+}
+
 WRAP_NUMBER(pthread_create, pthread_create,
             (pthread_t * thread, const pthread_attr_t *attr,
              void *(*run)(void *), void *arg),

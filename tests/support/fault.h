@@ -52,6 +52,10 @@ void fault_arm_lasting(const char *calls, long n, int why);
  * them, which is no failure. */
 void fault_arm_short(long n);
 
+/* Whether armed or not, getrandom fills in this byte, 0..255; -1: it is random
+ * again. For what happens when two draw the same. */
+void fault_fix_random(int byte);
+
 /* Let every call pass again. True if the fault was reached. */
 bool fault_disarm(void);
 

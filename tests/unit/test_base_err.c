@@ -159,7 +159,7 @@ bytes_that_must_not_be_shown_become_question_marks(void **state)
     } table[] = {
         {"a\x1b[2Jb", "a?[2Jb"},           /* a terminal command */
         {"two\nlines\r\t", "two?lines??"}, /* nor a second line */
-        {"\x7f", "?"},
+        {"\x01\x1f\x7f", "???"},
         {"\xc2\x9b", "??"}, /* a terminal command in one C1 byte */
         {"\xff\xfe", "??"},
         {"\x80", "?"},

@@ -205,6 +205,27 @@ a_read_fails_cleanly_whichever_call_fails(void **state)
 }
 
 static void
+a_read_of_a_pipe_fails_cleanly_without_memory(void **state)
+{
+    struct ks_buf out;
+    char path[64];
+    int fd = full_pipe(1000);
+    int rc;
+
+    (void)state;
+    ks_buf_init(&out, 9000);
+    (void)snprintf(path, sizeof(path), "/dev/fd/%d", fd);
+    fault_arm_call("malloc", 0, 0);
+    rc = read_file(path, 9000, &out);
+    assert_true(fault_disarm());
+    assert_int_equal(rc, KS_E_NOMEM);
+    assert_memory_equal(last.msg, "cannot read /dev/fd/", 20);
+    assert_int_equal(out.len, 0);
+    (void)close(fd);
+    ks_buf_wipe(&out);
+}
+
+static void
 short_and_interrupted_reads_go_on(void **state)
 {
     struct ks_buf out;
@@ -449,8 +470,7 @@ making_folders_fails_with_whichever_call_fails(void **state)
         char path[PATH_MAX];
         int rc;
 
-        /* s stands, the two below are new each time; the path is relative,
-         * so that the log does not depend on where the tests run */
+        /* s stands, the two below it are new each time */
         (void)snprintf(name, sizeof(name), "s/n%ld/m", n);
         (void)snprintf(path, sizeof(path), "%s", workdir_path(&work, name));
         fault_arm(n);
@@ -474,6 +494,7 @@ main(void)
         cmocka_unit_test(a_pipe_is_read_to_its_end_and_held_to_the_maximum),
         cmocka_unit_test(a_folder_is_no_file_and_a_missing_file_is_named),
         cmocka_unit_test(a_read_fails_cleanly_whichever_call_fails),
+        cmocka_unit_test(a_read_of_a_pipe_fails_cleanly_without_memory),
         cmocka_unit_test(short_and_interrupted_reads_go_on),
         cmocka_unit_test(a_write_finishes_though_dealt_out_in_pieces),
         cmocka_unit_test(a_write_that_fails_names_the_path_and_a_full_disk),

@@ -213,15 +213,25 @@ a_pool_that_cannot_start_all_its_threads_starts_none(void **state)
 static void
 the_signal_mask_of_the_caller_is_as_it_was(void **state)
 {
-    sigset_t before;
+    struct ks_err err = KS_ERR_INIT;
+    struct ks_pool *pool = NULL;
+    sigset_t mine;
     sigset_t after;
 
     (void)state;
-    (void)pthread_sigmask(SIG_SETMASK, NULL, &before);
+    (void)sigemptyset(&mine);
+    (void)sigaddset(&mine, SIGUSR1);
+    (void)pthread_sigmask(SIG_SETMASK, &mine, NULL);
     ks_pool_close(open_pool(2));
     (void)pthread_sigmask(SIG_SETMASK, NULL, &after);
     for (int sig = 1; sig < SIGRTMAX; sig++)
-        assert_int_equal(sigismember(&after, sig), sigismember(&before, sig));
+        assert_int_equal(sigismember(&after, sig), sig == SIGUSR1);
+
+    fault_arm_call("pthread_create", 1, 0);
+    assert_int_equal(ks_pool_open(&pool, 2, &err), KS_E_IO);
+    assert_true(fault_disarm());
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &after);
+    assert_int_equal(sigismember(&after, SIGINT), 0);
 }
 
 static void
