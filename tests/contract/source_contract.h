@@ -16,7 +16,7 @@ struct source_kind {
 };
 
 /* Run the suite; the answer is for main() to return. */
-int source_contract(const struct source_kind *kind);
+int source_contract(const struct source_kind *asked);
 
 /* For a kind's own tests: capture the file at `path`, which must succeed. */
 struct memory_snapshot *

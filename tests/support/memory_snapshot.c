@@ -290,10 +290,12 @@ take_blob_bytes(struct memory_snapshot *m, struct ks_reader *from,
 {
     const size_t piece = (size_t)1 << 20;
     uint8_t *spare = malloc(piece);
-    int rc = spare == NULL ? no_memory(err) : KS_OK;
     struct ks_sha256 hash;
+    int rc = KS_OK;
     size_t got;
 
+    if (spare == NULL)
+        return no_memory(err);
     ks_sha256_init(&hash);
     while (rc == KS_OK) {
         uint8_t *more;

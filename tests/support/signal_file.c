@@ -64,8 +64,8 @@ put_text(struct message *m, unsigned field, const char *text)
 static void
 append(struct signal_file *f, const void *data, size_t len)
 {
-    if (f->cap - f->len < len) {
-        f->cap = 2 * f->cap + len;
+    if (f->data == NULL || f->cap - f->len < len) {
+        f->cap = 2 * f->cap + len + 1;
         f->data = realloc(f->data, f->cap);
         must(f->data != NULL, "no memory");
     }

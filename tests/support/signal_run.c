@@ -74,8 +74,10 @@ signal_run_file(const struct workdir *w, const char *name,
     if (rc == KS_OK)
         rc = src->ops->capture(src, memory_snapshot_writer(m), policy, NULL,
                                &err);
-    if (rc != KS_OK)
+    if (rc != KS_OK || src == NULL) {
         fail_msg("capture of %s: %s", name, err.msg);
+        return NULL;
+    }
     src->ops->close(src);
     ks_secret_free(key);
     return m;

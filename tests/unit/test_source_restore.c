@@ -305,10 +305,10 @@ without_a_passphrase_there_is_no_fresh_file(void **state)
 static void
 check_spoiled(void (*spoil)(struct memory_snapshot *m))
 {
-    size_t before = workdir_entries(&dir, ".");
     struct ks_err err = KS_ERR_INIT;
     struct memory_snapshot *m;
     struct signal_file f;
+    size_t before;
 
     signal_file_story(&f, 1);
     m = signal_run_good(&f, &dir, &keep_all);

@@ -23,9 +23,6 @@
 #include "crypto/secret.h"
 #include "source/signal_v1/capture_state.h"
 
-_Static_assert(KS_V1_HEADROOM == KS_BLOB_ID_SIZE,
-               "a blob's id is written into the headroom");
-
 static const char *const stream_names[KS_V1_KINDS] = {
     [KS_V1_UNKNOWN] = "frame/unknown",
     [KS_V1_PREFERENCE] = "frame/preference",

@@ -19,7 +19,6 @@
 #include "base/reader.h"
 #include "crypto/cipher.h"
 #include "source/signal_v1/frame.h"
-#include "vault/snapshot_writer.h"
 
 /* Pieces that stay in the cache between MAC and cipher. */
 #define PIECE_SIZE ((size_t)256 << 10)

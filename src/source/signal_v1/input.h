@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "crypto/hash.h"
 #include "source/signal_v1/container.h"
+#include "vault/snapshot_writer.h"
 
 struct ks_progress;
 struct ks_reader;
@@ -53,7 +54,7 @@ struct ks_v1_piece {
      * next read. */
     uint8_t *content;
 };
-#define KS_V1_HEADROOM ((size_t)32)
+#define KS_V1_HEADROOM KS_BLOB_ID_SIZE /* where capture writes one */
 #define KS_V1_HEAD     ((size_t)16)
 
 /*

@@ -36,7 +36,9 @@ struct restore {
     struct ks_snapshot_reader *r;
     struct ks_v1_output *out;
     struct ks_stream *order;
-    size_t count; /* number n is list[n - 1] */
+    struct ks_v1_header header;           /* of the file that is written */
+    uint8_t raw_header[KS_V1_HEADER_OWN]; /* a fresh one */
+    size_t count;                         /* number n is list[n - 1] */
     struct input_stream list[KS_V1_STREAM_MAX];
 };
 
@@ -233,23 +235,25 @@ static int
 open_fresh(struct restore *s, struct ks_v1_output_options *o,
            const struct ks_secret *passphrase, struct ks_err *err)
 {
-    struct ks_v1_header header = {.version = 1, .salt_len = KS_V1_SALT_SIZE};
-    uint8_t raw[KS_V1_HEADER_OWN];
+    struct ks_v1_header *header = &s->header;
     struct ks_secret *key = NULL;
     int rc;
 
     if (passphrase == NULL)
         return ks_fail(err, KS_E_USAGE, 0,
                        "a fresh Signal backup needs a passphrase");
-    ks_random(header.iv, sizeof(header.iv));
-    ks_random(header.salt, KS_V1_SALT_SIZE);
-    ks_v1_header_build(raw, &header);
-    rc = ks_v1_key_derive(&key, &header, passphrase, err);
+    header->version = 1;
+    header->salt_len = KS_V1_SALT_SIZE;
+    ks_random(header->iv, sizeof(header->iv));
+    ks_random(header->salt, KS_V1_SALT_SIZE);
+    ks_v1_header_build(s->raw_header, header);
+    rc = ks_v1_key_derive(&key, header, passphrase, err);
     if (rc == KS_OK) {
         o->key = key->data;
-        o->header = &header;
-        o->raw_header = (struct ks_bytes){raw, sizeof(raw)};
+        o->header = header;
+        o->raw_header = (struct ks_bytes){s->raw_header, sizeof(s->raw_header)};
         rc = ks_v1_output_open(&s->out, o, err);
+        o->key = NULL; /* it ends here */
     }
     ks_secret_free(key);
     return rc;
@@ -301,7 +305,6 @@ static int
 open_original(struct restore *s, struct ks_v1_output_options *o,
               struct ks_err *err)
 {
-    struct ks_v1_header header;
     struct ks_bytes key;
     int rc = check_original(s, err);
 
@@ -313,12 +316,12 @@ open_original(struct restore *s, struct ks_v1_output_options *o,
         return rc;
     if (o->raw_header.len <= KS_V1_LEN_SIZE)
         return fail_corrupt(err, "its header is too short");
-    rc = ks_v1_header_parse(&header, o->raw_header.ptr + KS_V1_LEN_SIZE,
+    rc = ks_v1_header_parse(&s->header, o->raw_header.ptr + KS_V1_LEN_SIZE,
                             o->raw_header.len - KS_V1_LEN_SIZE, err);
     if (rc != KS_OK)
         return ks_context(err, "the header in the snapshot");
     o->key = key.ptr;
-    o->header = &header;
+    o->header = &s->header;
     return ks_v1_output_open(&s->out, o, err);
 }
 

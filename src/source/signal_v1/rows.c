@@ -38,7 +38,7 @@ static const struct {
 /* ---- the tokenizer ---------------------------------------------------- */
 
 struct token {
-    char kind; /* 'w' word, 'q' quoted name, 's' string, 0 end, else itself */
+    int kind; /* 'w' word, 'q' quoted name, 's' string, 0 end, else itself */
     struct ks_bytes text; /* without quotes */
 };
 
@@ -47,6 +47,12 @@ is_word_byte(uint8_t c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            (c >= '0' && c <= '9') || c == '_' || c >= 0x80;
+}
+
+static bool
+is_space_byte(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f';
 }
 
 static void
@@ -63,7 +69,7 @@ skip_space(struct ks_cursor *c)
 {
     while (c->left > 0) {
         const uint8_t *end;
-        if (memchr(" \t\r\n\f", c->ptr[0], 5) != NULL) {
+        if (is_space_byte(c->ptr[0])) {
             skip_bytes(c, 1);
         } else if (c->left >= 2 && memcmp(c->ptr, "--", 2) == 0) {
             end = memchr(c->ptr, '\n', c->left);
@@ -126,7 +132,7 @@ next_token(struct ks_cursor *c)
     }
     while (n < c->left && is_word_byte(c->ptr[n]))
         n++;
-    t.kind = n > 0 ? 'w' : (char)c->ptr[0];
+    t.kind = n > 0 ? 'w' : c->ptr[0];
     t.text = (struct ks_bytes){.ptr = c->ptr, .len = n > 0 ? n : 1};
     skip_bytes(c, t.text.len);
     return t;

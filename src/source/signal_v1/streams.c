@@ -4,6 +4,7 @@
 #include "source/signal_v1/streams.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,11 +58,10 @@ static int
 write_name(struct ks_v1_streams *s, const char *name, struct ks_err *err)
 {
     uint8_t record[1 + KS_V1_NAME_SIZE] = {0};
-    size_t len = strlen(name);
 
-    memcpy(record + 1, name, len);
-    return ks_snapshot_record(s->w, s->order, record, 1 + len, KS_TIME_NONE,
-                              err);
+    (void)snprintf((char *)record + 1, KS_V1_NAME_SIZE, "%s", name);
+    return ks_snapshot_record(s->w, s->order, record, 1 + strlen(name),
+                              KS_TIME_NONE, err);
 }
 
 /* Write the current run, if there is one. */
