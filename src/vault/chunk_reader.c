@@ -108,26 +108,6 @@ unpack(struct ks_chunk_reader *r, const struct ks_place *place,
     return KS_OK;
 }
 
-/* Find a chunk that must be there. */
-static int
-locate(struct ks_chunk_reader *r, const uint8_t *id, struct ks_place *place,
-       struct ks_err *err)
-{
-    bool found = false;
-    char hex[17];
-    int rc = ks_index_find(r->index, id, place, &found, err);
-
-    if (rc < 0)
-        return rc;
-    if (!found) {
-        ks_hex_encode(hex, id, 8);
-        return ks_fail(err, KS_E_NOTFOUND, 0,
-                       "chunk %s is missing: the pack that held it is gone",
-                       hex);
-    }
-    return KS_OK;
-}
-
 int
 ks_chunk_read_at(struct ks_chunk_reader *r, const struct ks_place *place,
                  struct ks_chunk *out, struct ks_err *err)
@@ -137,9 +117,7 @@ ks_chunk_read_at(struct ks_chunk_reader *r, const struct ks_place *place,
     int rc = KS_OK;
 
     if (place->entry.form == KS_FORM_DELTA) {
-        rc = locate(r, place->entry.base, &below, err);
-        if (rc == KS_OK && below.entry.form == KS_FORM_DELTA)
-            rc = ks_fail(err, KS_E_CORRUPT, 0, "a base is itself a delta");
+        rc = ks_index_need(r->index, place->entry.base, true, &below, err);
         if (rc == KS_OK)
             rc = unpack(r, &below, base, r->base, err);
         if (rc < 0)
@@ -162,7 +140,7 @@ ks_chunk_read(struct ks_chunk_reader *r, const uint8_t *id,
               struct ks_chunk *out, struct ks_err *err)
 {
     struct ks_place place;
-    int rc = locate(r, id, &place, err);
+    int rc = ks_index_need(r->index, id, false, &place, err);
 
     return rc < 0 ? rc : ks_chunk_read_at(r, &place, out, err);
 }

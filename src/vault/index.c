@@ -1,6 +1,8 @@
 /*
- * index: the loose half in memory, and look-ups through both halves.
- * index_file.c writes and opens index objects.
+ * index: packs that are known, and look-ups through both halves: an
+ * entry_table and an index_set. What claims a pack, a snapshot or a whole
+ * fold, tells all its entries; so a chunk that nothing is known of can only
+ * lie in packs that nobody claims, and those are few.
  */
 #include "vault/index.h"
 
@@ -10,30 +12,18 @@
 
 #include "base/text.h"
 #include "store/store.h"
+#include "vault/entry_table.h"
 #include "vault/idmap.h"
 #include "vault/index_file.h"
+#include "vault/index_set.h"
 
-#define BLOCK_ENTRIES ((uint32_t)4096)
-#define PACKS_MAX     ((uint32_t)1 << 24)
-#define LOOSE_MAX     ((uint32_t)1 << 28)
-#define NO_BASE       UINT32_MAX
-
-/* A loose entry; 60 bytes, because a first backup may hold very many. */
-struct loose {
-    uint8_t id[32];
-    uint32_t pack;
-    uint32_t offset;
-    uint32_t stored;
-    uint32_t plain;
-    uint32_t base; /* number in bases, or NO_BASE */
-    uint8_t kind;
-    uint8_t form;
-};
+#define PACKS_MAX ((uint32_t)1 << 24)
 
 struct known_pack {
     struct ks_pack_ref ref;
     uint32_t store_size; /* as listed; 0: not in the store */
     bool claimed;        /* a snapshot or an index object names it */
+    bool learnt;         /* its own table was read */
     bool doomed;
 };
 
@@ -46,19 +36,16 @@ struct ks_index {
     uint32_t pack_cap;
     struct ks_idmap pack_map;
 
-    struct loose **blocks; /* of BLOCK_ENTRIES each */
-    uint32_t block_count;
-    uint32_t loose_count;
-    struct ks_idmap loose_map;
-    uint8_t (*bases)[32];
-    uint32_t base_count;
-    uint32_t base_cap;
+    struct ks_entry_table loose;
 
     uint8_t (*runs)[16]; /* snapshots whose entries are loose */
     size_t run_count;
     size_t run_cap;
 
-    struct ks_index_files *files;
+    struct ks_index_set *folded;
+
+    struct ks_pack_reader *tables; /* of packs; made when it is needed */
+    bool searched;
 };
 
 /* Make room for one more element in a growing array; false: no memory. */
@@ -84,18 +71,6 @@ pack_id_of(const void *owner, uint32_t value)
     const struct ks_index *x = owner;
 
     return x->packs[value].ref.id;
-}
-
-static struct loose *
-loose_at(const struct ks_index *x, uint32_t value)
-{
-    return &x->blocks[value / BLOCK_ENTRIES][value % BLOCK_ENTRIES];
-}
-
-static const uint8_t *
-loose_id_of(const void *owner, uint32_t value)
-{
-    return loose_at(owner, value)->id;
 }
 
 /* Append a pack, named or not. */
@@ -146,6 +121,22 @@ note_listed(void *user, const char *name, uint64_t size)
     return rc;
 }
 
+/* What cannot be read, but leaves the rest readable. */
+static bool
+is_pack_damage(int rc)
+{
+    return rc == KS_E_CORRUPT || rc == KS_E_UNSUPPORTED || rc == KS_E_LIMIT ||
+           rc == KS_E_NOTFOUND;
+}
+
+static int
+number_pack(void *user, const struct ks_pack_ref *ref, uint32_t *number)
+{
+    struct listing *l = user;
+
+    return ks_index_add_pack(l->x, ref, number, l->err);
+}
+
 int
 ks_index_open(struct ks_index **out, const struct ks_object_context *cx,
               const struct ks_index_options *options, struct ks_err *err)
@@ -161,11 +152,12 @@ ks_index_open(struct ks_index **out, const struct ks_object_context *cx,
         x->options = *options;
     x->pack_map =
         (struct ks_idmap){.id_len = 16, .id_of = pack_id_of, .owner = x};
-    x->loose_map =
-        (struct ks_idmap){.id_len = 32, .id_of = loose_id_of, .owner = x};
+    ks_entry_table_init(&x->loose);
     rc = ks_store_list(cx->store, KS_DIR_PACKS, note_listed, &l, err);
     if (rc == KS_OK)
-        rc = ks_index_files_open(&x->files, x, cx, err);
+        rc = ks_index_set_open(&x->folded, cx, err);
+    if (rc == KS_OK)
+        rc = ks_index_set_number(x->folded, number_pack, &l, err);
     if (rc == KS_OK) {
         *out = x;
         x = NULL;
@@ -179,22 +171,19 @@ ks_index_close(struct ks_index *x)
 {
     if (x == NULL)
         return;
-    ks_index_files_close(x->files);
-    for (uint32_t i = 0; i < x->block_count; i++)
-        free(x->blocks[i]);
-    free(x->blocks);
-    free(x->bases);
+    ks_index_set_close(x->folded);
+    ks_pack_reader_close(x->tables);
+    ks_entry_table_wipe(&x->loose);
     free(x->packs);
     free(x->runs);
     ks_idmap_wipe(&x->pack_map);
-    ks_idmap_wipe(&x->loose_map);
     free(x);
 }
 
 bool
 ks_index_covers(const struct ks_index *x, const uint8_t *snapshot)
 {
-    return ks_index_files_cover(x->files, snapshot);
+    return ks_index_set_covers(x->folded, snapshot);
 }
 
 int
@@ -236,123 +225,173 @@ usable(const struct known_pack *p)
     return p->ref.size == p->store_size && !p->doomed;
 }
 
-static int
-append_block(struct ks_index *x, struct ks_err *err)
-{
-    struct loose **blocks;
-    struct loose *block = calloc(BLOCK_ENTRIES, sizeof(*block));
-
-    if (block == NULL)
-        return ks_fail(err, KS_E_NOMEM, 0, "not enough memory for the index");
-    blocks = realloc(x->blocks, (x->block_count + 1) * sizeof(struct loose *));
-    if (blocks == NULL) {
-        free(block);
-        return ks_fail(err, KS_E_NOMEM, 0, "not enough memory for the index");
-    }
-    x->blocks = blocks;
-    x->blocks[x->block_count++] = block;
-    return KS_OK;
-}
-
-/* Fill *l from e; a base is kept apart, because few entries have one. */
-static int
-fill_loose(struct ks_index *x, struct loose *l, uint32_t pack,
-           const struct ks_entry *e, struct ks_err *err)
-{
-    uint32_t base = NO_BASE;
-
-    if (e->form == KS_FORM_DELTA) {
-        if (!make_room((void **)&x->bases, x->base_count, &x->base_cap, 32))
-            return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
-        base = x->base_count++;
-        memcpy(x->bases[base], e->base, 32);
-    }
-    memcpy(l->id, e->id, sizeof(l->id));
-    l->pack = pack;
-    l->offset = e->offset;
-    l->stored = e->stored;
-    l->plain = e->plain;
-    l->base = base;
-    l->kind = e->kind;
-    l->form = e->form;
-    return KS_OK;
-}
-
 int
 ks_index_add(struct ks_index *x, uint32_t pack, const struct ks_entry *e,
              struct ks_err *err)
 {
-    uint32_t known = ks_idmap_find(&x->loose_map, e->id);
+    assert(pack < x->pack_count);
+    return ks_entry_table_add(&x->loose, pack, e, err);
+}
+
+/* Into the loose half goes what a pack's own table says. */
+struct learning {
+    struct ks_index *x;
+    uint32_t pack;
+    struct ks_err *err;
+};
+
+static int
+learn_entry(void *user, const struct ks_entry *e)
+{
+    struct learning *l = user;
+
+    return ks_index_add(l->x, l->pack, e, l->err);
+}
+
+/* Read a pack's own table, if the pack can be read. */
+static int
+learn_pack(struct ks_index *x, uint32_t number, struct ks_err *err)
+{
+    struct ks_err why = KS_ERR_INIT;
+    struct learning l = {.x = x, .pack = number, .err = &why};
+    struct known_pack *p = &x->packs[number];
+    struct ks_pack_ref ref = p->ref;
     int rc = KS_OK;
 
-    assert(pack < x->pack_count);
-    if (known != KS_IDMAP_NONE) {
-        struct loose *l = loose_at(x, known);
-        /* A chunk whose pack went away and that was stored again, or the
-         * same chunk from two writers: prefer the one that can be read. */
-        if (usable(&x->packs[l->pack]) || !usable(&x->packs[pack]))
-            return KS_OK;
-        return fill_loose(x, l, pack, e, err);
-    }
-    if (x->loose_count >= LOOSE_MAX)
-        return ks_fail(err, KS_E_LIMIT, 0, "the index is too large");
-    if (x->loose_count == x->block_count * BLOCK_ENTRIES)
-        rc = append_block(x, err);
+    if (p->learnt || p->store_size == 0 || p->ref.size != p->store_size)
+        return KS_OK;
+    if (x->tables == NULL)
+        rc = ks_pack_reader_open(&x->tables, x->cx, KS_OBJ_PACK, 1, &why);
     if (rc == KS_OK)
-        rc = fill_loose(x, loose_at(x, x->loose_count), pack, e, err);
-    if (rc == KS_OK)
-        rc = ks_idmap_add(&x->loose_map, x->loose_count, err);
-    if (rc == KS_OK)
-        x->loose_count++;
+        rc = ks_pack_table(x->tables, &ref, learn_entry, &l, &why);
+    p->learnt = rc == KS_OK;
+    if (p->learnt && !p->claimed)
+        p->ref = ref; /* else its commitment must be the one it should be */
+    if (rc == KS_OK || is_pack_damage(rc))
+        return KS_OK;
+    *err = why;
     return rc;
 }
 
-void
-ks_index_loose_entry(const struct ks_index *x, uint32_t i, uint32_t *pack,
-                     struct ks_entry *out)
+int
+ks_index_search_packs(struct ks_index *x, struct ks_err *err)
 {
-    const struct loose *l = loose_at(x, i);
+    int rc = KS_OK;
 
-    memset(out, 0, sizeof(*out));
-    memcpy(out->id, l->id, sizeof(out->id));
-    out->kind = l->kind;
-    out->form = l->form;
-    out->offset = l->offset;
-    out->stored = l->stored;
-    out->plain = l->plain;
-    if (l->base != NO_BASE)
-        memcpy(out->base, x->bases[l->base], sizeof(out->base));
-    *pack = l->pack;
+    for (uint32_t i = 0; rc == KS_OK && i < x->pack_count; i++)
+        if (!x->packs[i].claimed)
+            rc = learn_pack(x, i, err);
+    x->searched = rc == KS_OK;
+    return rc;
+}
+
+/* A look-up. */
+struct seeking {
+    struct ks_index *x;
+    const uint8_t *id;
+    bool whole; /* a delta will not do */
+    bool known; /* there is a place, which may not count */
+    bool found; /* here is one that does: */
+    uint32_t pack;
+    struct ks_entry entry;
+    struct ks_err *err;
+};
+
+/* Take the place unless it does not count; true ends the search. */
+static bool
+take_place(void *user, uint32_t pack, const struct ks_entry *e)
+{
+    struct seeking *s = user;
+
+    if (s->whole && e->form == KS_FORM_DELTA)
+        return false;
+    s->known = true;
+    s->found = usable(&s->x->packs[pack]);
+    if (s->found) {
+        s->pack = pack;
+        s->entry = *e;
+    }
+    return s->found;
+}
+
+static void
+seek_loose(struct seeking *s)
+{
+    const struct ks_entry_table *t = &s->x->loose;
+    uint32_t i = ks_entry_table_find(t, s->id);
+
+    for (; i != KS_ENTRY_NONE; i = ks_entry_table_next(t, i)) {
+        struct ks_entry e;
+
+        ks_entry_table_get(t, i, &e);
+        if (take_place(s, ks_entry_table_pack(t, i), &e))
+            return;
+    }
+}
+
+/* What an index object said of this pack, the pack says itself. */
+static int
+seek_lost(void *user, uint32_t pack)
+{
+    struct seeking *s = user;
+
+    return learn_pack(s->x, pack, s->err);
+}
+
+static int
+seek(struct seeking *s, struct ks_err *err)
+{
+    struct ks_index_seeker seeker = {
+        .id = s->id, .take = take_place, .lost = seek_lost, .user = s};
+    int rc;
+
+    s->err = err;
+    seek_loose(s);
+    if (s->found)
+        return KS_OK;
+    rc = ks_index_set_find(s->x->folded, &seeker, err);
+    if (rc == KS_OK && !s->found)
+        seek_loose(s); /* packs may have been learnt */
+    return rc;
 }
 
 int
 ks_index_find(struct ks_index *x, const uint8_t *id, struct ks_place *out,
               bool *found, struct ks_err *err)
 {
-    uint32_t known = ks_idmap_find(&x->loose_map, id);
-    struct ks_index_hit hit = {.found = false};
-    int rc = KS_OK;
+    struct seeking s = {.x = x, .id = id};
+    int rc = seek(&s, err);
 
-    if (known != KS_IDMAP_NONE) {
-        ks_index_loose_entry(x, known, &hit.pack, &hit.entry);
-        hit.found = usable(&x->packs[hit.pack]);
-    }
-    if (!hit.found)
-        rc = ks_index_files_find(x->files, id, &hit, err);
     if (rc < 0)
         return rc;
-    *found = hit.found;
-    if (hit.found) {
-        out->pack = x->packs[hit.pack].ref;
-        out->entry = hit.entry;
-    }
+    *found = s.found;
+    if (s.found)
+        *out = (struct ks_place){x->packs[s.pack].ref, s.entry};
     return KS_OK;
 }
 
-bool
-ks_index_pack_usable(const struct ks_index *x, uint32_t number)
+int
+ks_index_need(struct ks_index *x, const uint8_t *id, bool whole,
+              struct ks_place *out, struct ks_err *err)
 {
-    return usable(&x->packs[number]);
+    struct seeking s = {.x = x, .id = id, .whole = whole};
+    char hex[17];
+    int rc = seek(&s, err);
+
+    if (rc == KS_OK && !s.known && !x->searched) {
+        rc = ks_index_search_packs(x, err);
+        seek_loose(&s);
+    }
+    if (rc < 0)
+        return rc;
+    if (!s.found) {
+        ks_hex_encode(hex, id, 8);
+        return ks_fail(err, KS_E_NOTFOUND, 0,
+                       "chunk %s is missing: the pack that held it is gone",
+                       hex);
+    }
+    *out = (struct ks_place){x->packs[s.pack].ref, s.entry};
+    return KS_OK;
 }
 
 int
@@ -377,38 +416,62 @@ bool
 ks_index_should_fold(const struct ks_index *x)
 {
     return x->run_count >= KS_FOLD_RUNS ||
-           (x->run_count > 0 && x->loose_count >= KS_FOLD_ENTRIES);
+           (x->run_count > 0 && x->loose.count >= KS_FOLD_ENTRIES);
+}
+
+/* The loose half as index_write.c wants it. */
+struct fold {
+    const struct ks_index *x;
+    uint32_t *order; /* places by id */
+};
+
+static void
+fold_entry(const void *user, size_t i, uint32_t *pack, struct ks_entry *out)
+{
+    const struct fold *f = user;
+
+    *pack = ks_entry_table_pack(&f->x->loose, f->order[i]);
+    ks_entry_table_get(&f->x->loose, f->order[i], out);
+}
+
+static struct ks_pack_ref
+fold_pack(const void *user, uint32_t number)
+{
+    const struct fold *f = user;
+
+    return f->x->packs[number].ref;
 }
 
 static int
-compare_ids(const void *a, const void *b, void *owner)
+compare_places(const void *a, const void *b, void *table)
 {
-    return memcmp(loose_id_of(owner, *(const uint32_t *)a),
-                  loose_id_of(owner, *(const uint32_t *)b), 32);
+    return ks_entry_table_compare(table, *(const uint32_t *)a,
+                                  *(const uint32_t *)b);
 }
 
 int
 ks_index_fold(struct ks_index *x, struct ks_err *err)
 {
-    struct ks_index_fold fold = {.cx = x->cx,
-                                 .index = x,
-                                 .runs = (const uint8_t(*)[16])x->runs,
-                                 .run_count = x->run_count};
-    uint32_t *order = NULL;
+    struct fold f = {.x = x};
+    struct ks_index_source source = {.entry = fold_entry,
+                                     .pack = fold_pack,
+                                     .pack_count = x->pack_count,
+                                     .user = &f,
+                                     .covers = (const uint8_t(*)[16])x->runs,
+                                     .cover_count = x->run_count};
     int rc;
 
-    if (x->loose_count > 0)
-        order = malloc(x->loose_count * sizeof(*order));
-    if (order == NULL && x->loose_count > 0)
+    f.order = malloc(((size_t)x->loose.count + 1) * sizeof(*f.order));
+    if (f.order == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "not enough memory for the index");
-    for (uint32_t i = 0; i < x->loose_count; i++)
-        if (usable(&x->packs[loose_at(x, i)->pack]))
-            order[fold.count++] = i;
-    if (fold.count > 0)
-        qsort_r(order, fold.count, sizeof(*order), compare_ids, x);
-    fold.order = order;
-    rc = ks_index_files_write(&fold, err);
-    free(order);
+    /* Places in packs that do not count go in as well: a mark may be given
+     * up, a sync program may still be bringing a pack. */
+    for (uint32_t i = 0; i < x->loose.count; i++)
+        if (x->packs[ks_entry_table_pack(&x->loose, i)].ref.size != 0)
+            f.order[source.count++] = i;
+    qsort_r(f.order, source.count, sizeof(*f.order), compare_places, &x->loose);
+    rc = ks_index_write(x->cx, &source, err);
+    free(f.order);
     return rc;
 }
 
@@ -421,7 +484,7 @@ ks_index_pack_count(const struct ks_index *x)
 size_t
 ks_index_damaged(const struct ks_index *x)
 {
-    return ks_index_files_damaged(x->files);
+    return ks_index_set_damaged(x->folded);
 }
 
 struct ks_pack_state
@@ -434,5 +497,5 @@ ks_index_pack_state(const struct ks_index *x, size_t i)
                                   .store_size = p->store_size,
                                   .in_store = p->store_size != 0,
                                   .right_size = p->ref.size == p->store_size,
-                                  .claimed = p->claimed};
+                                  .claimed = p->claimed || p->learnt};
 }

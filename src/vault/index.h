@@ -19,15 +19,13 @@
  * An entry counts only if its pack is listed in the store with the right size
  * and not doomed by a mark. One thread at a time; the caller locks.
  *
- *     plaintext of an index object:
- *       segments of 65 536 bytes: 744 entries of 88 bytes, then 64 zeros;
- *       the last segment's unused entries are zero
- *     ‖ zeros ‖ tail ‖ u32le length of the tail
- *     entry: id 32 ‖ base 32 ‖ u32le pack ‖ u32le offset ‖ u32le stored ‖
- *            u32le plain ‖ u8 kind ‖ u8 form ‖ 6 zeros; sorted by id
- *     tail:  u8 1 ‖ varint entries ‖ varint snapshots ‖ snapshot ids it
- *            covers ‖ varint packs ‖ pack references ‖
- *            first 8 bytes of the first id of each segment
+ * A chunk may lie in the vault more than once: two writers may have stored it
+ * at the same time, or one again because its pack was doomed. Every place is
+ * kept, here and in a fold: one may be whole where the other is a delta, and
+ * what does not count now may count for whoever looks next.
+ *
+ * An index is a cache. What is damaged or missing of it, or of the snapshots
+ * that its loose half comes from, is read again from the packs' own tables.
  */
 struct ks_index;
 
@@ -43,14 +41,14 @@ struct ks_index_options {
 };
 
 /* List the store's packs and open its index objects; loose runs are added by
- * the caller. A damaged index object is passed over and counted: what it
- * covered is then loose. */
+ * the caller. A damaged index object is passed over and counted, and so are
+ * those that belong with it: what they covered is then loose. */
 KS_MUST_CHECK int
 ks_index_open(struct ks_index **out, const struct ks_object_context *cx,
               const struct ks_index_options *options, struct ks_err *err);
 void ks_index_close(struct ks_index *x);
 
-/* Whether an index object covers the snapshot. */
+/* Whether index objects in use cover the snapshot. */
 bool ks_index_covers(const struct ks_index *x, const uint8_t *snapshot);
 
 /* A pack's number: added if new. For a pack of this run that has no name yet,
@@ -61,7 +59,7 @@ ks_index_add_pack(struct ks_index *x, const struct ks_pack_ref *ref,
 void ks_index_name_pack(struct ks_index *x, uint32_t number,
                         const struct ks_pack_ref *ref);
 
-/* Add a loose entry; one that is there already with a usable pack is kept. */
+/* Add a loose entry, unless that very place is there already. */
 KS_MUST_CHECK int ks_index_add(struct ks_index *x, uint32_t pack,
                                const struct ks_entry *e, struct ks_err *err);
 
@@ -69,6 +67,20 @@ KS_MUST_CHECK int ks_index_add(struct ks_index *x, uint32_t pack,
 KS_MUST_CHECK int
 ks_index_find(struct ks_index *x, const uint8_t *id, struct ks_place *out,
               bool *found, struct ks_err *err);
+
+/*
+ * The same for a chunk that must be there: KS_E_NOTFOUND if it is not. Of a
+ * chunk that nothing says anything of, the tables of all packs that nobody
+ * claims are searched, once for each index. whole: for a base, only a copy
+ * that is no delta will do.
+ */
+KS_MUST_CHECK int
+ks_index_need(struct ks_index *x, const uint8_t *id, bool whole,
+              struct ks_place *out, struct ks_err *err);
+
+/* Add the entries of all packs that nobody claims, out of their own tables:
+ * for when a snapshot or an index object does not open. */
+KS_MUST_CHECK int ks_index_search_packs(struct ks_index *x, struct ks_err *err);
 
 /* A run whose entries are loose; counted for folding. */
 KS_MUST_CHECK int ks_index_add_run(struct ks_index *x, const uint8_t *snapshot,
@@ -88,7 +100,9 @@ struct ks_pack_state {
     uint32_t store_size; /* as the store lists it; 0 if it does not */
     bool in_store;
     bool right_size;
-    bool claimed; /* a snapshot or index names it */
+    /* A snapshot or an index object names it, or one that does not open may
+     * have: its own table was read. */
+    bool claimed;
 };
 struct ks_pack_state ks_index_pack_state(const struct ks_index *x, size_t i);
 

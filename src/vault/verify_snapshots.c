@@ -68,20 +68,20 @@ ks_verify_blame(struct ks_verify_run *run, const char *object,
 static int
 check_place(struct walking *w, const uint8_t *id, struct ks_place *place)
 {
+    struct ks_err why = KS_ERR_INIT;
     struct ks_place base;
-    bool found = false;
-    int rc = ks_index_find(w->run->index, id, place, &found, w->err);
+    int rc = ks_index_need(w->run->index, id, false, place, &why);
 
     w->run->result.chunks++;
-    if (rc == KS_OK && found && place->entry.form == KS_FORM_DELTA) {
-        rc = ks_index_find(w->run->index, place->entry.base, &base, &found,
-                           w->err);
-        if (found && base.entry.form == KS_FORM_DELTA)
-            found = false; /* a base is always stored whole */
-    }
-    if (rc == KS_OK && !found)
+    if (rc == KS_OK && place->entry.form == KS_FORM_DELTA)
+        rc = ks_index_need(w->run->index, place->entry.base, true, &base, &why);
+    if (rc == KS_E_NOTFOUND) {
         w->missing++;
-    return rc == KS_OK && !found ? KS_END : rc;
+        return KS_END;
+    }
+    if (rc < 0)
+        *w->err = why;
+    return rc;
 }
 
 /* The pieces of a blob that has several. */
@@ -289,9 +289,9 @@ ks_vault_verify(struct ks_vault *v, const struct ks_verify_options *options,
 
     assert(options->data_percent <= 100);
     if (rc == KS_OK)
-        check_pack_listing(&run);
-    if (rc == KS_OK)
         rc = check_snapshots(&run, err);
+    if (rc == KS_OK)
+        check_pack_listing(&run); /* by now it is known which are in use */
     if (rc == KS_OK)
         rc = ks_verify_objects(&run, data, err);
     if (rc == KS_OK && data)
