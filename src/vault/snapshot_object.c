@@ -281,43 +281,59 @@ grow(void **array, size_t count, size_t size)
     return true;
 }
 
-static bool
-get_report(struct ks_cursor *c, struct ks_snapshot_info *out)
+static int
+malformed_field(struct ks_err *err)
 {
-    struct ks_report_entry e = {.offset = 0};
+    return ks_fail(err, KS_E_CORRUPT, 0, "a snapshot is malformed");
+}
+
+static bool
+parse_report(struct ks_cursor *c, struct ks_report_entry *e)
+{
     struct ks_bytes what;
     uint8_t flags = 0;
     uint8_t n = 0;
 
-    if (out->report_kept >= KS_REPORT_MAX || !ks_cursor_u8(c, &flags) ||
-        !ks_cursor_u64le(c, &e.offset) || !ks_cursor_u64le(c, &e.length))
+    if (!ks_cursor_u8(c, &flags) || !ks_cursor_u64le(c, &e->offset) ||
+        !ks_cursor_u64le(c, &e->length))
         return false;
-    e.lost = (flags & FLAG_LOST) != 0;
-    e.has_raw = (flags & FLAG_RAW) != 0;
-    if (e.has_raw && !ks_cursor_copy(c, e.raw, sizeof(e.raw)))
+    e->lost = (flags & FLAG_LOST) != 0;
+    e->has_raw = (flags & FLAG_RAW) != 0;
+    if (e->has_raw && !ks_cursor_copy(c, e->raw, sizeof(e->raw)))
         return false;
-    if (!ks_cursor_u8(c, &n) || n >= sizeof(e.what) ||
+    if (!ks_cursor_u8(c, &n) || n >= sizeof(e->what) ||
         !ks_cursor_bytes(c, n, &what))
         return false;
-    memcpy(e.what, what.ptr, n);
-    if (!get_text(c, e.why, sizeof(e.why)) ||
-        !grow((void **)&out->report, out->report_kept, sizeof(e)))
-        return false;
-    out->report[out->report_kept++] = e;
-    return true;
+    memcpy(e->what, what.ptr, n);
+    return get_text(c, e->why, sizeof(e->why));
 }
 
-static bool
-get_head(struct ks_cursor *c, struct ks_snapshot_info *out)
+static int
+get_report(struct ks_cursor *c, struct ks_snapshot_info *out,
+           struct ks_err *err)
+{
+    struct ks_report_entry e = {.offset = 0};
+
+    if (out->report_kept >= KS_REPORT_MAX || !parse_report(c, &e))
+        return malformed_field(err);
+    if (!grow((void **)&out->report, out->report_kept, sizeof(e)))
+        return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
+    out->report[out->report_kept++] = e;
+    return KS_OK;
+}
+
+static int
+get_head(struct ks_cursor *c, struct ks_snapshot_info *out, struct ks_err *err)
 {
     struct ks_head h;
 
     if (out->head_count >= KS_HEADS_MAX || !ks_cursor_copy(c, h.writer, 16) ||
-        !ks_cursor_u64le(c, &h.run) || !ks_cursor_copy(c, h.snapshot, 16) ||
-        !grow((void **)&out->heads, out->head_count, sizeof(h)))
-        return false;
+        !ks_cursor_u64le(c, &h.run) || !ks_cursor_copy(c, h.snapshot, 16))
+        return malformed_field(err);
+    if (!grow((void **)&out->heads, out->head_count, sizeof(h)))
+        return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
     out->heads[out->head_count++] = h;
-    return true;
+    return KS_OK;
 }
 
 /* The fields of fixed shape. */
@@ -373,7 +389,7 @@ get_extra(struct ks_cursor *c, const struct ks_snapshot_visitor *v,
 
     if (!ks_cursor_u8(c, &n) || n > NAME_MAX_LEN ||
         !ks_cursor_bytes(c, n, &name))
-        return ks_fail(err, KS_E_CORRUPT, 0, "a snapshot is malformed");
+        return malformed_field(err);
     if (v == NULL || v->extra == NULL)
         return KS_OK;
     return v->extra(v->user, name, (struct ks_bytes){c->ptr, c->left});
@@ -390,7 +406,7 @@ get_pack(struct ks_cursor *c, const struct ks_snapshot_visitor *v,
 
     if (!ks_pack_ref_decode(c, &ref) || !ks_cursor_varint(c, &count) ||
         count > KS_PACK_ENTRIES_MAX || ref.size > KS_PACK_MAX)
-        return ks_fail(err, KS_E_CORRUPT, 0, "a snapshot is malformed");
+        return malformed_field(err);
     if (v == NULL)
         return KS_OK;
     if (v->pack != NULL)
@@ -399,7 +415,7 @@ get_pack(struct ks_cursor *c, const struct ks_snapshot_visitor *v,
         struct ks_entry e;
 
         if (!ks_entry_decode(c, offset, &e))
-            return ks_fail(err, KS_E_CORRUPT, 0, "a snapshot is malformed");
+            return malformed_field(err);
         offset += e.stored;
         rc = v->entry(v->user, &e);
     }
@@ -417,18 +433,18 @@ get_field(struct ks_snapshot_info *out, unsigned tag, struct ks_bytes value,
         return get_extra(&c, v, err);
     if (tag == TAG_PACK)
         return get_pack(&c, v, err);
+    if (tag == TAG_REPORT)
+        return get_report(&c, out, err);
+    if (tag == TAG_HEAD)
+        return get_head(&c, out, err);
     if (tag == TAG_COUNTS)
         ok = get_counts(&c, out);
     else if (tag == TAG_SKIP)
         ok = get_skip(&c, out);
-    else if (tag == TAG_REPORT)
-        ok = get_report(&c, out);
-    else if (tag == TAG_HEAD)
-        ok = get_head(&c, out);
     else
         ok = get_simple(out, tag, &c) && c.left == 0;
     if (!ok)
-        return ks_fail(err, KS_E_CORRUPT, 0, "a snapshot is malformed");
+        return malformed_field(err);
     return KS_OK;
 }
 
@@ -453,7 +469,7 @@ ks_snapshot_decode(struct ks_snapshot_info *out, struct ks_bytes content,
 
         if (!ks_cursor_u16le(&c, &tag) || !ks_cursor_u32le(&c, &len) ||
             !ks_cursor_bytes(&c, len, &value))
-            rc = ks_fail(err, KS_E_CORRUPT, 0, "a snapshot is malformed");
+            rc = malformed_field(err);
         else
             rc = get_field(out, tag, value, visitor, err);
     }

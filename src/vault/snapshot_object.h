@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "vault/pack.h"
-#include "vault/snapshots.h"
+#include "vault/snapshot_info.h"
 
 /*
  * snapshot_object: a snapshot's sealed statement of itself, as bytes

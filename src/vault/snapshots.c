@@ -18,14 +18,6 @@
 #define PREFIX_MIN    ((size_t)4)
 
 void
-ks_snapshot_info_wipe(struct ks_snapshot_info *info)
-{
-    free(info->report);
-    free(info->heads);
-    memset(info, 0, sizeof(*info));
-}
-
-void
 ks_snapshots_free(struct ks_snapshots *s)
 {
     for (size_t i = 0; i < s->count; i++)
@@ -159,8 +151,7 @@ dress(struct ks_snapshot_info *info, const struct ks_notes *notes)
     if (label != NULL && label->text != NULL &&
         strlen(label->text) < sizeof(info->label))
         memcpy(info->label, label->text, strlen(label->text) + 1);
-    info->pinned =
-        pin != NULL && (unpin == NULL || pin->counter > unpin->counter);
+    info->pinned = pin != NULL && (unpin == NULL || ks_note_wins(pin, unpin));
     info->verified = ks_notes_find(notes, KS_NOTE_VERIFIED, info->id) != NULL;
 }
 
@@ -191,7 +182,7 @@ read_all(struct ks_vault *v, const struct names *names,
         if (rc == KS_OK) {
             out->count++;
         } else if (spares_others(rc)) {
-            out->damaged++;
+            out->damaged += rc != KS_E_NOTFOUND; /* gone since the listing */
         } else {
             *err = why;
             return rc;
@@ -299,9 +290,10 @@ feed_entry(void *user, const struct ks_entry *e)
     return ks_index_add(f->index, f->pack, e, f->err);
 }
 
+/* *damaged: what it brought must be looked for in the packs themselves. */
 static int
 feed_snapshot(struct ks_vault *v, struct ks_index *index, const uint8_t *id,
-              struct ks_err *err)
+              bool *damaged, struct ks_err *err)
 {
     struct ks_err why = KS_ERR_INIT;
     struct feeding f = {.index = index, .err = &why};
@@ -313,8 +305,10 @@ feed_snapshot(struct ks_vault *v, struct ks_index *index, const uint8_t *id,
     ks_snapshot_info_wipe(&info);
     if (rc == KS_OK)
         return ks_index_add_run(index, id, err);
-    if (spares_others(rc))
-        return KS_OK; /* what it brought is as good as gone */
+    if (spares_others(rc)) {
+        *damaged = true;
+        return KS_OK;
+    }
     *err = why;
     return rc;
 }
@@ -325,13 +319,18 @@ ks_snapshots_index(struct ks_index **out, struct ks_vault *v,
 {
     struct ks_index *index = NULL;
     struct names names;
+    bool damaged = false;
     int rc = list_names(v, &names, err);
 
+    /* Snapshots are listed before packs: what those listed rely on was there
+     * before them. */
     if (rc == KS_OK)
         rc = ks_index_open(&index, ks_vault_context(v), options, err);
     for (size_t i = 0; rc == KS_OK && i < names.count; i++)
         if (!ks_index_covers(index, names.ids[i]))
-            rc = feed_snapshot(v, index, names.ids[i], err);
+            rc = feed_snapshot(v, index, names.ids[i], &damaged, err);
+    if (rc == KS_OK && (damaged || ks_index_damaged(index) > 0))
+        rc = ks_index_search_packs(index, err);
     free(names.ids);
     if (rc == KS_OK) {
         *out = index;
