@@ -14,6 +14,7 @@
 
 #define BUF_CAP_MIN ((size_t)64)
 
+/* What holds before and after every call. */
 static void
 check_buf(const struct ks_buf *buf)
 {

@@ -136,6 +136,7 @@ ks_cursor_prefixed(struct ks_cursor *c, size_t max, struct ks_bytes *out)
     return true;
 }
 
+/* Seven bits at a time, the lowest first, until none is left. */
 size_t
 ks_varint_put(uint8_t *p, uint64_t v)
 {

@@ -126,6 +126,7 @@ ks_fail(struct ks_err *err, int code, int sys, const char *fmt, ...)
     return code;
 }
 
+/* The code that tells a caller what it can do about an errno. */
 static int
 code_of_errno(int sys)
 {
@@ -168,6 +169,7 @@ ks_context(struct ks_err *err, const char *fmt, ...)
 
     assert(err->code < 0);
 
+    /* What happened moves behind where it happened. */
     memcpy(inner, err->msg, sizeof(inner));
     va_start(ap, fmt);
     (void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);

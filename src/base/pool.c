@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+/* What a thread is told when it starts. */
 struct worker {
     struct ks_pool *pool;
     pthread_t thread;
@@ -90,6 +91,7 @@ worker_main(void *arg)
     struct ks_pool *pool = self->pool;
     struct ks_task *task;
 
+    /* The lock is held but for the run itself. */
     pool_lock(pool);
     while ((task = next_task(pool)) != NULL) {
         pool_unlock(pool);
@@ -134,6 +136,7 @@ ks_pool_open(struct ks_pool **out, unsigned workers, struct ks_err *err)
     (void)pthread_cond_init(&pool->work, NULL);
     (void)pthread_cond_init(&pool->done, NULL);
 
+    /* A thread inherits the mask of its maker, so none is ever without it. */
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     while (rc == 0 && pool->started < workers)
@@ -179,6 +182,7 @@ ks_pool_close(struct ks_pool *pool)
 {
     if (pool == NULL)
         return;
+    /* Wake all who wait; each goes on until the queue is empty. */
     pool_lock(pool);
     pool->closing = true;
     (void)pthread_cond_broadcast(&pool->work);

@@ -17,6 +17,7 @@ ks_reader_read(struct ks_reader *r, void *buf, size_t cap, size_t *got,
     assert(r != NULL && buf != NULL);
     assert(cap >= 1);
 
+    /* Checked here once for all kinds: what each table entry promises. */
     rc = r->ops->read(r, buf, cap, &n, err);
     if (rc < 0)
         return rc;
@@ -54,6 +55,7 @@ ks_reader_close(struct ks_reader *r)
         r->ops->close(r);
 }
 
+/* What is left of the caller's bytes; they are borrowed, never copied whole. */
 struct bytes_reader {
     struct ks_reader base;
     const uint8_t *ptr;

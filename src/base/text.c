@@ -60,6 +60,7 @@ take_digits(const char **text, uint64_t *out)
     const char *at = *text;
     uint64_t v = 0;
 
+    /* However many digits there are, the first that overflows ends it. */
     for (; *at >= '0' && *at <= '9'; at++) {
         if (__builtin_mul_overflow(v, 10, &v) ||
             __builtin_add_overflow(v, (uint64_t)(*at - '0'), &v))
@@ -113,6 +114,7 @@ ks_parse_size(const char *text, uint64_t *bytes)
 
     if (!take_digits(&text, &v))
         return false;
+    /* A letter may stand alone or with "iB"; "iB" or "B" alone may not. */
     shift = unit_shift(*text);
     if (shift > 0) {
         text++;
