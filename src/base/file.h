@@ -47,7 +47,7 @@ KS_MUST_CHECK int
 ks_outfile_open(struct ks_outfile **out, const char *path, unsigned mode,
                 bool replace, struct ks_err *err);
 
-/* Append data[0..len); buffered (256 KiB). Fails with KS_E_FULL, KS_E_IO. */
+/* Append data[0..len); buffered (1 MiB). Fails with KS_E_FULL, KS_E_IO. */
 KS_MUST_CHECK int ks_outfile_write(struct ks_outfile *f, const void *data,
                                    size_t len, struct ks_err *err);
 

@@ -20,10 +20,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bulk.h"
 #include "base/file.h"
 #include "base/text.h"
 
-#define OUT_BUFFER    ((size_t)262144)
+#define OUT_BUFFER    KS_BULK_MIN
 #define TMP_RANDOM    ((size_t)4)
 #define TMP_ATTEMPTS  16
 #define TMP_EXTRA     (sizeof("..tmp-") - 1 + 2 * TMP_RANDOM)
@@ -37,9 +38,10 @@ struct ks_outfile {
     int fd;      /* the temporary file while it is open, else -1 */
     bool exists; /* the temporary name is taken by us */
     bool replace;
-    bool broken; /* a write failed: it can never be committed */
-    uint8_t *buf;
-    size_t len; /* bytes of buf not yet written */
+    bool broken;     /* a write failed: it can never be committed */
+    uint8_t *memory; /* what was allocated for buf */
+    uint8_t *buf;    /* OUT_BUFFER bytes, aligned for bulk writes */
+    size_t len;      /* bytes of buf not yet written */
 };
 
 static int
@@ -189,11 +191,12 @@ ks_outfile_open(struct ks_outfile **out, const char *path, unsigned mode,
     f->fd = -1;
     f->replace = replace;
     f->path = strdup(path);
-    f->buf = malloc(OUT_BUFFER);
-    if (f->path == NULL || f->buf == NULL) {
+    f->memory = malloc(OUT_BUFFER + KS_BULK_ALIGN);
+    if (f->path == NULL || f->memory == NULL) {
         rc = ks_fail(err, KS_E_NOMEM, 0, "no memory to write %s", path);
         goto done;
     }
+    f->buf = f->memory + (KS_BULK_ALIGN - (uintptr_t)f->memory % KS_BULK_ALIGN);
     rc = open_folder(f, err);
     if (rc != KS_OK)
         goto done;
@@ -215,7 +218,7 @@ static int
 write_out(struct ks_outfile *f, const void *data, size_t len,
           struct ks_err *err)
 {
-    int rc = ks_fd_write(f->fd, data, len, f->path, err);
+    int rc = ks_fd_write_bulk(f->fd, data, len, f->path, err);
 
     if (rc != KS_OK)
         f->broken = true;
@@ -253,15 +256,10 @@ ks_outfile_write(struct ks_outfile *f, const void *data, size_t len,
         size_t room = OUT_BUFFER - f->len;
         size_t n = len < room ? len : room;
 
-        if (f->len == 0 && len >= OUT_BUFFER) {
-            n = len - len % OUT_BUFFER; /* large enough to go straight */
-            rc = write_out(f, at, n, err);
-        } else {
-            memcpy(f->buf + f->len, at, n);
-            f->len += n;
-            if (f->len == OUT_BUFFER)
-                rc = flush_buffer(f, err);
-        }
+        memcpy(f->buf + f->len, at, n);
+        f->len += n;
+        if (f->len == OUT_BUFFER)
+            rc = flush_buffer(f, err);
         at += n;
         len -= n;
     }
@@ -380,9 +378,9 @@ ks_outfile_close(struct ks_outfile *f)
         (void)unlinkat(f->dirfd, f->tmp, 0);
     if (f->dirfd >= 0)
         (void)close(f->dirfd);
-    if (f->buf != NULL)
-        explicit_bzero(f->buf, OUT_BUFFER);
-    free(f->buf);
+    if (f->memory != NULL)
+        explicit_bzero(f->memory, OUT_BUFFER + KS_BULK_ALIGN);
+    free(f->memory);
     free(f->name);
     free(f->path);
     free(f);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/bulk.h"
 #include "base/file.h"
 #include "store/dir.h"
 #include "store/store.h"
@@ -139,7 +140,7 @@ write_temporary(int dirfd, char *temp, const struct ks_bytes *data,
     if (fd < 0)
         return fail_put(err, errno, "cannot be written");
 
-    rc = ks_fd_write(fd, data->ptr, data->len, temp, err);
+    rc = ks_fd_write_bulk(fd, data->ptr, data->len, temp, err);
     if (rc == KS_OK && fsync(fd) != 0)
         rc = fail_put(err, errno, "cannot be synced");
     /* Some file systems report a full disk only now. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bulk.h"
 #include "crypto/seal.h"
 #include "crypto/secret.h"
 #include "vault/keyring.h"
@@ -92,18 +93,20 @@ ks_pack_builder_init(struct ks_pack_builder *b, struct ks_err *err)
 {
     *b = (struct ks_pack_builder){0};
     ks_buf_init(&b->table, TABLE_MAX);
-    b->object = malloc(KS_PACK_MAX);
-    if (b->object == NULL)
+    b->memory = malloc(KS_PACK_MAX + KS_BULK_ALIGN);
+    if (b->memory == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "not enough memory for a pack");
+    b->object =
+        b->memory + (KS_BULK_ALIGN - (uintptr_t)b->memory % KS_BULK_ALIGN);
     return KS_OK;
 }
 
 void
 ks_pack_builder_wipe(struct ks_pack_builder *b)
 {
-    if (b->object != NULL)
-        ks_wipe(b->object, KS_PACK_MAX);
-    free(b->object);
+    if (b->memory != NULL)
+        ks_wipe(b->memory, KS_PACK_MAX + KS_BULK_ALIGN);
+    free(b->memory);
     ks_buf_wipe(&b->table);
     *b = (struct ks_pack_builder){0};
 }

@@ -61,7 +61,8 @@ ks_pack_ref_encode(struct ks_buf *out, const struct ks_pack_ref *ref,
 bool ks_pack_ref_decode(struct ks_cursor *c, struct ks_pack_ref *out);
 
 struct ks_pack_builder {
-    uint8_t *object;     /* KS_PACK_MAX bytes */
+    uint8_t *memory;     /* what was allocated for object */
+    uint8_t *object;     /* KS_PACK_MAX bytes, aligned for bulk writes */
     size_t plain;        /* plaintext bytes of chunks so far */
     struct ks_buf table; /* encoded entries */
     uint32_t count;

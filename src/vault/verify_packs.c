@@ -22,7 +22,8 @@ struct reading {
     struct ks_namer *namer;
     struct ks_pack_reader *tables;
     struct ks_chunk_reader *chunks;
-    uint8_t *object; /* KS_PACK_MAX bytes */
+    uint8_t *object; /* room for the largest pack */
+    size_t largest;
     struct ks_pack_ref ref;
     uint64_t total; /* bytes to read, for progress */
     struct ks_err *why;
@@ -142,9 +143,15 @@ check_all(struct reading *rd, struct ks_err *err)
 
     for (size_t i = 0; i < count; i++) {
         struct ks_pack_state state = ks_index_pack_state(run->index, i);
-        if (state.in_store && is_chosen(run->options, state.ref.id))
-            rd->total += state.ref.size;
+        if (!state.in_store || !is_chosen(run->options, state.ref.id))
+            continue;
+        rd->total += state.store_size;
+        if (state.store_size > rd->largest)
+            rd->largest = state.store_size;
     }
+    rd->object = malloc(rd->largest > 0 ? rd->largest : 1);
+    if (rd->object == NULL)
+        return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
     for (size_t i = 0; rc == KS_OK && i < count; i++) {
         struct ks_pack_state state = ks_index_pack_state(run->index, i);
         struct ks_err why = KS_ERR_INIT;
@@ -176,13 +183,10 @@ ks_verify_packs(struct ks_verify_run *run, struct ks_err *err)
         rc = ks_pack_reader_open(&rd.tables, cx, KS_OBJ_PACK, 1, err);
     if (rc == KS_OK)
         rc = ks_chunk_reader_open(&rd.chunks, cx, run->index, err);
-    rd.object = malloc(KS_PACK_MAX);
-    if (rc == KS_OK && rd.object == NULL)
-        rc = ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
     if (rc == KS_OK)
         rc = check_all(&rd, err);
     if (rd.object != NULL)
-        ks_wipe(rd.object, KS_PACK_MAX);
+        ks_wipe(rd.object, rd.largest);
     free(rd.object);
     ks_chunk_reader_close(rd.chunks);
     ks_pack_reader_close(rd.tables);
