@@ -93,32 +93,56 @@ collect_heads(struct ks_snapshot_info *info, const struct ks_snapshots *all,
     return KS_OK;
 }
 
-/* Number, generation, parent and time of the run that begins. */
+/*
+ * Which run of this writer was the one before: what comes between the two is
+ * void. A run in the vault that the client state has not even begun is one of
+ * ours, too: the state was put back from an older copy, or a machine with it
+ * was cloned.
+ */
+static uint64_t
+find_previous(struct ks_snapshot_writer *w, const struct ks_snapshots *all)
+{
+    struct ks_snapshot_info *info = &w->info;
+    uint64_t begun = ks_writer_run(w->writer);
+    uint64_t floor = 0;
+
+    memcpy(info->writer, ks_writer_id(w->writer), 16);
+    ks_writer_last(w->writer, &info->previous_run, info->previous);
+    for (size_t i = 0; i < all->count; i++) {
+        const struct ks_snapshot_info *s = &all->list[i];
+
+        if (memcmp(s->writer, info->writer, 16) != 0 || s->run <= floor)
+            continue;
+        floor = s->run;
+        if (floor > begun) {
+            info->previous_run = floor;
+            memcpy(info->previous, s->id, 16);
+        }
+    }
+    return floor;
+}
+
+/* Number, generation, parent and time of the run that begins. Neither
+ * generation nor time may be below that of any snapshot there is. */
 static int
 begin_run(struct ks_snapshot_writer *w, const struct ks_snapshots *all,
           const struct ks_snapshot_info *parent, struct ks_err *err)
 {
     struct ks_snapshot_info *info = &w->info;
-    uint64_t floor = 0;
 
-    memcpy(info->writer, ks_writer_id(w->writer), 16);
-    ks_writer_last(w->writer, &info->previous_run, info->previous);
     info->time_ms = ks_now_ms();
     for (size_t i = 0; i < all->count; i++) {
         const struct ks_snapshot_info *s = &all->list[i];
 
-        if (memcmp(s->writer, info->writer, 16) == 0 && s->run > floor)
-            floor = s->run;
         if (s->generation > info->generation)
             info->generation = s->generation;
+        if (s->time_ms > info->time_ms)
+            info->time_ms = s->time_ms;
     }
     info->generation++;
-    if (parent != NULL) {
+    if (parent != NULL)
         memcpy(info->parent, parent->id, 16);
-        if (info->time_ms < parent->time_ms)
-            info->time_ms = parent->time_ms;
-    }
-    return ks_writer_begin(w->writer, floor, &info->run, err);
+    return ks_writer_begin(w->writer, find_previous(w, all), &info->run, err);
 }
 
 /* What the parent knows; a parent that cannot be read only costs space. */

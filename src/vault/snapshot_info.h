@@ -27,9 +27,9 @@ struct ks_snapshot_info {
     uint64_t run;
     uint64_t previous_run; /* of the same writer; 0 none */
     uint8_t previous[16];
-    uint64_t generation; /* parent's + 1; 1 for the first */
-    uint8_t parent[16];  /* zero if none */
-    int64_t time_ms;     /* never before the parent's */
+    uint64_t generation; /* the highest in the vault + 1; 1 for the first */
+    uint8_t parent[16];  /* the newest of the same source; zero if none */
+    int64_t time_ms;     /* never before that of a lower generation */
     char source[32];     /* connector, "signal-v1" */
     char account[128];
     char label[256]; /* by the newest label note, else as made */

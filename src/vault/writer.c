@@ -412,6 +412,12 @@ ks_writer_id(const struct ks_writer *w)
     return w->state.writer;
 }
 
+uint64_t
+ks_writer_run(const struct ks_writer *w)
+{
+    return w->state.run;
+}
+
 void
 ks_writer_last(const struct ks_writer *w, uint64_t *run, uint8_t *snapshot)
 {

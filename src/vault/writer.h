@@ -37,6 +37,9 @@ ks_writer_open(struct ks_writer **out, const struct ks_object_context *cx,
 
 const uint8_t *ks_writer_id(const struct ks_writer *w);
 
+/* The highest run begun so far; 0 if there is none. */
+uint64_t ks_writer_run(const struct ks_writer *w);
+
 /* The last committed run: 0 and a zero id if there is none. */
 void
 ks_writer_last(const struct ks_writer *w, uint64_t *run, uint8_t *snapshot);
