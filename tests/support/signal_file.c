@@ -67,7 +67,8 @@ append(struct signal_file *f, const void *data, size_t len)
     if (f->data == NULL || f->cap - f->len < len) {
         f->cap = 2 * f->cap + len + 1;
         f->data = realloc(f->data, f->cap);
-        must(f->data != NULL, "no memory");
+        if (f->data == NULL)
+            abort();
     }
     if (len > 0)
         memcpy(f->data + f->len, data, len);
@@ -413,6 +414,25 @@ signal_file_story(struct signal_file *f, unsigned version)
     signal_file_key_value(f, "account.e164", "+15550000001");
     signal_file_key_value(f, "other", "x");
     signal_file_avatar(f, "2", 60, 3);
+    signal_file_end(f);
+}
+
+void
+signal_file_long(struct signal_file *f, unsigned version)
+{
+    signal_file_begin(f, version, 1000);
+    signal_file_version(f, 223);
+    for (unsigned i = 1; i <= 300; i++) {
+        char id[16];
+        char text[64];
+        const char *columns[] = {id, text, NULL};
+        (void)snprintf(id, sizeof(id), "#%u", i);
+        (void)snprintf(text, sizeof(text), "message %u%.*s", i, (int)(i % 40),
+                       "........................................");
+        signal_file_row(f, "INSERT INTO message VALUES (?,?,?)", columns, 3);
+        if (i % 20 == 0)
+            signal_file_attachment(f, i, 50 * i % 7000, i);
+    }
     signal_file_end(f);
 }
 

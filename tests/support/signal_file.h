@@ -56,8 +56,8 @@ void signal_file_frame(struct signal_file *f, const void *pb, size_t len);
 void signal_file_blob(struct signal_file *f, const void *data, size_t len);
 void signal_file_end(struct signal_file *f);
 
-/* Frames of the usual kinds. `rows` are columns: NULL text is a NULL, "#17"
- * an integer, "=" NULL's neighbour the empty string, else text. */
+/* Frames of the usual kinds. Columns: NULL is a NULL, "#17" an integer, else
+ * text. */
 void signal_file_version(struct signal_file *f, unsigned version);
 void signal_file_sql(struct signal_file *f, const char *sql);
 void signal_file_row(struct signal_file *f, const char *sql,
@@ -82,6 +82,9 @@ void signal_file_fill(uint8_t *out, size_t len, unsigned seed);
  * attachment of row 7 (40 bytes), a sticker (25) and an avatar (60).
  */
 void signal_file_story(struct signal_file *f, unsigned version);
+
+/* 300 rows of a table, and after every twentieth an attachment. */
+void signal_file_long(struct signal_file *f, unsigned version);
 
 /* Write it to `name` in w. */
 void signal_file_save(const struct signal_file *f, const struct workdir *w,

@@ -82,3 +82,55 @@ signal_run_file(const struct workdir *w, const char *name,
     ks_secret_free(key);
     return m;
 }
+
+size_t
+signal_run_missing(const struct memory_snapshot *all,
+                   const struct memory_snapshot *part)
+{
+    size_t missing = 0;
+
+    for (size_t i = 0; i < all->stream_count; i++) {
+        const struct memory_stream *a = &all->streams[i];
+        const struct memory_stream *p = memory_snapshot_stream(part, a->name);
+        size_t at = 0;
+        if (strcmp(a->name, "order") == 0)
+            continue;
+        for (size_t k = 0; k < a->count; k++) {
+            const struct memory_record *r = p == NULL ? NULL : &p->records[at];
+            if (p != NULL && at < p->count && r->len == a->records[k].len &&
+                memcmp(r->data, a->records[k].data, r->len) == 0)
+                at++;
+            else
+                missing++;
+        }
+        if (p != NULL && at != p->count)
+            fail_msg("stream %s has records of its own", a->name);
+    }
+    return missing;
+}
+
+size_t
+signal_run_touched(const struct signal_file *f, size_t from, size_t to)
+{
+    size_t touched = 0;
+
+    for (size_t i = 1; i < f->count; i++) {
+        const struct file_piece *p = &f->pieces[i];
+        size_t record_end = p->end;
+        if (p->kind != PIECE_FRAME)
+            continue;
+        if (i + 1 < f->count && f->pieces[i + 1].kind == PIECE_BLOB)
+            record_end = f->pieces[i + 1].end;
+        touched += p->offset < to && from < record_end;
+    }
+    return touched;
+}
+
+struct memory_snapshot *
+signal_run_damaged(const struct signal_file *f, const struct workdir *w)
+{
+    struct ks_policy policy = KS_POLICY_INIT;
+
+    policy.allow_incomplete = true;
+    return signal_run_good(f, w, &policy);
+}

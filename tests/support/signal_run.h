@@ -32,4 +32,17 @@ struct memory_snapshot *
 signal_run_file(const struct workdir *w, const char *name,
                 const char *passphrase, const struct ks_policy *policy);
 
+/* How many records of `all` are not in `part`, whose streams, the order apart,
+ * must hold nothing else and in the same order. */
+size_t signal_run_missing(const struct memory_snapshot *all,
+                          const struct memory_snapshot *part);
+
+/* How many records have a byte in [from, to) of the file: one of their frame,
+ * or of its blob. */
+size_t signal_run_touched(const struct signal_file *f, size_t from, size_t to);
+
+/* Capture f as it is now, with --allow-incomplete. */
+struct memory_snapshot *
+signal_run_damaged(const struct signal_file *f, const struct workdir *w);
+
 #endif /* KS_TESTS_SIGNAL_RUN_H */
