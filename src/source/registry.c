@@ -14,6 +14,8 @@
 
 #define HEAD_SIZE ((size_t)64 << 10) /* what a connector bids on */
 
+/* A connector is known by being here; the order does not matter, because the
+ * highest bid wins. */
 static const struct ks_source_ops *const connectors[] = {
     &ks_source_signal_v1,
 };
@@ -52,6 +54,7 @@ read_head(const char *path, uint8_t *head, size_t *got, struct ks_err *err)
     return rc;
 }
 
+/* Everybody is asked: a file may look like two formats, and more like one. */
 int
 ks_source_probe(const struct ks_source_ops **out, const char *path,
                 struct ks_err *err)

@@ -23,6 +23,7 @@
 #include "crypto/secret.h"
 #include "source/signal_v1/capture_state.h"
 
+/* Statements and the end frame have none: see capture_rows.c, take_end(). */
 static const char *const stream_names[KS_V1_KINDS] = {
     [KS_V1_UNKNOWN] = "frame/unknown",
     [KS_V1_PREFERENCE] = "frame/preference",
@@ -60,6 +61,7 @@ ks_v1_capture_put(struct ks_v1_capture *c, enum ks_v1_kind kind,
     return rc;
 }
 
+/* Keys are compared whole and as they are spelled. */
 static bool
 equals_word(struct ks_bytes text, const char *word)
 {
@@ -76,6 +78,7 @@ note_account(struct ks_v1_capture *c, struct ks_bytes body)
     if (!ks_v1_frame_key_text(body, &key, &text) || text.len == 0 ||
         text.len >= sizeof(c->account))
         return;
+    /* It is shown on terminals: plain characters only. */
     for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i] <= ' ' || text.ptr[i] > '~')
             return;
@@ -105,6 +108,7 @@ static int
 drop_blob(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
           const struct ks_v1_frame *frame, uint64_t end, struct ks_err *err)
 {
+    /* One reason a blob, or the counts would not add up. */
     const char *reason = c->policy->no_media ? "media" : "attachment-size";
     int rc = frame->kind == KS_V1_ATTACHMENT
                  ? ks_v1_capture_release_bare(c, frame->row, err)
@@ -114,6 +118,8 @@ drop_blob(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
         rc = ks_snapshot_skip(c->w, reason, 1, err);
     if (rc != KS_OK)
         return rc;
+    /* Not read, not even for its MAC: its length was authenticated with the
+     * frame, and damage in what nobody wants is no loss. */
     ks_v1_capture_not_original(c, "attachments were left out of it");
     c->next.offset = end;
     c->next.counter = piece->at.counter + 2;
@@ -130,9 +136,12 @@ keep_blob(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
     struct ks_reader *body;
     int rc = ks_v1_capture_release(c, err);
 
+    assert(damage->hint > damage->at.offset);
     if (rc != KS_OK)
         return rc;
     body = ks_v1_input_blob(c->in, damage->at, frame->blob_len);
+    /* The id goes into the headroom before the content: the record is then
+     * in one piece without a copy. */
     rc = ks_snapshot_blob(c->w, body, record, err);
     ks_reader_close(body);
     if (rc == KS_E_FORMAT) {
@@ -142,6 +151,7 @@ keep_blob(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
     }
     if (rc != KS_OK)
         return rc;
+    /* From here on the blob is known to be what the file said. */
     ks_v1_digest_add(&c->digest, frame->blob_len, ks_v1_input_full(c->in));
     c->next.offset = damage->hint;
     c->next.counter = damage->at.counter + 1;
@@ -150,6 +160,8 @@ keep_blob(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
         err);
 }
 
+/* An attachment, sticker or avatar frame. The blob's length comes from an
+ * authenticated frame, so even a damaged blob has a known end. */
 static int
 take_blob(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
           const struct ks_v1_frame *frame, struct ks_err *err)
@@ -163,6 +175,7 @@ take_blob(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
 
     if (piece->len > KS_RECORD_MAX - KS_BLOB_ID_SIZE)
         return refuse_frame(c, piece, err);
+    /* Such a frame with the blob's id in front must still be a record. */
     (void)snprintf(what, sizeof(what), "%s blob", ks_v1_kind_name(frame->kind));
     damage.what = what;
     if (want > left) {
@@ -176,6 +189,7 @@ take_blob(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
     return keep_blob(c, piece, frame, &damage, err);
 }
 
+/* Its content may say more than "end: true", and is kept as it is. */
 static int
 take_end(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
          struct ks_err *err)
@@ -247,6 +261,7 @@ take_small(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
     case KS_V1_KEYVALUE:
         note_account(c, frame.body);
         break;
+        /* A newer app's, or nobody's: kept, and counted for the report. */
     case KS_V1_UNKNOWN:
         if (c->unknown_frames++ == 0)
             c->first_unknown = piece->at.offset;
@@ -257,6 +272,7 @@ take_small(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
     return ks_v1_capture_put(c, frame.kind, pb, err);
 }
 
+/* What was read where the next frame should be. */
 static int
 take_piece(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
            struct ks_err *err)
@@ -307,6 +323,7 @@ keep_original(struct ks_v1_capture *c, const struct ks_secret *key,
     uint8_t length[8];
     int rc;
 
+    assert(c->ended || c->stopped);
     if (c->not_original[0] != '\0')
         return ks_snapshot_extra(c->w, "not-original", c->not_original,
                                  strlen(c->not_original), err);
@@ -324,6 +341,8 @@ keep_original(struct ks_v1_capture *c, const struct ks_secret *key,
     return rc;
 }
 
+/* Read until the end frame, or until nothing more can be read; then write what
+ * is only known at the end. */
 static int
 run_capture(struct ks_v1_capture *c, const struct ks_secret *key,
             struct ks_err *err)
@@ -334,6 +353,7 @@ run_capture(struct ks_v1_capture *c, const struct ks_secret *key,
     ks_sha256_init(&c->digest);
     ks_sha256_update(&c->digest, header.ptr, header.len);
     c->next = ks_v1_input_first(c->in);
+    /* Each turn moves on in the file, or in the counters that may come. */
     while (rc == KS_OK && !c->ended && !c->stopped) {
         struct ks_v1_piece piece;
         rc = ks_v1_input_read(c->in, c->next, &piece, err);
@@ -367,6 +387,8 @@ ks_v1_capture(struct ks_v1_input *in, const struct ks_secret *key,
     c->in = in;
     c->w = w;
     c->policy = policy;
+    /* No longer than what they are for; a longer statement is looked up each
+     * time instead. */
     ks_buf_init(&c->end, KS_V1_END_MAX);
     ks_buf_init(&c->sql, KS_V1_SQL_KEPT);
     ks_buf_init(&c->held, KS_RECORD_MAX);

@@ -53,6 +53,7 @@ report_gap(struct ks_v1_capture *c, const struct ks_v1_damage *d,
     struct ks_report_entry entry = {.offset = d->at.offset};
     uint32_t pieces = to.counter - d->at.counter;
 
+    /* The counters tell how much there was, even where no byte is left. */
     (void)snprintf(entry.what, sizeof(entry.what), "%s", d->what);
     if (to.offset == d->at.offset)
         (void)snprintf(entry.why, sizeof(entry.why),
@@ -87,6 +88,7 @@ static int
 take_last_damage(struct ks_v1_capture *c, const struct ks_v1_damage *d,
                  struct ks_err *err)
 {
+    /* Where the end frame stands if only the piece before it was damaged. */
     struct ks_v1_place behind = {.offset = d->hint,
                                  .counter = d->at.counter + 1};
     bool found = false;
@@ -111,6 +113,7 @@ int
 ks_v1_capture_damage(struct ks_v1_capture *c, const struct ks_v1_damage *d,
                      struct ks_err *err)
 {
+    /* To the end of the file if need be: what is there is worth seconds. */
     struct ks_v1_search search = {
         .from = d->at, .hint = d->hint, .reach = UINT64_MAX};
     struct ks_v1_place to;
@@ -122,6 +125,7 @@ ks_v1_capture_damage(struct ks_v1_capture *c, const struct ks_v1_damage *d,
         return take_last_damage(c, d, err);
     if (rc != KS_OK)
         return rc;
+    /* Else the same damage would be met for ever. */
     assert(to.offset > d->at.offset || to.counter != d->at.counter);
     c->next = to;
     return report_gap(c, d, to, err);
@@ -140,6 +144,7 @@ ks_v1_capture_incomplete(struct ks_v1_capture *c, struct ks_err *err)
 
     if (rc != KS_OK)
         return rc;
+    /* Before the rest is stored as raw bytes: it may be gigabytes. */
     if (!c->policy->allow_incomplete)
         return ks_fail(err, KS_E_INCOMPLETE, 0,
                        "%s is incomplete: nothing can be read from byte "
@@ -169,6 +174,7 @@ ks_v1_capture_trailing(struct ks_v1_capture *c, struct ks_err *err)
     rc = keep_raw(c, entry.offset, size, &c->digest, entry.raw, err);
     if (rc != KS_OK)
         return rc;
+    /* The digest has absorbed them on the way, as the format asks. */
     memcpy(extra, entry.raw, KS_BLOB_ID_SIZE);
     ks_put_u64le(extra + KS_BLOB_ID_SIZE, entry.length);
     rc = ks_snapshot_extra(c->w, "trailing", extra, sizeof(extra), err);

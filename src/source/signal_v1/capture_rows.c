@@ -19,7 +19,12 @@ may_drop(const struct ks_policy *policy)
     return policy->no_media || policy->attachment_bytes_max < UINT32_MAX;
 }
 
-/* Find out about the statement `sql`, which is not the one remembered. */
+/*
+ * Find out about the statement `sql`, which is not the one remembered: which
+ * stream it goes to, and where the columns that matter stand. Only an
+ * INSERT is remembered: a CREATE TABLE comes once, and may change what the
+ * same INSERT means.
+ */
 static int
 look_up(struct ks_v1_capture *c, struct ks_bytes sql, struct ks_err *err)
 {
@@ -54,6 +59,7 @@ ks_v1_capture_statement(struct ks_v1_capture *c, struct ks_bytes pb,
         rc = look_up(c, sql, err);
     if (rc != KS_OK)
         return rc;
+    /* From here on it costs a few steps through the row's first fields. */
     ms = ks_v1_row_time(&c->row, body);
     if (!may_drop(c->policy) || c->row.at[KS_V1_COL_DATA_FILE] < 0 ||
         c->row.at[KS_V1_COL_ID] < 0)
@@ -74,6 +80,7 @@ ks_v1_capture_release(struct ks_v1_capture *c, struct ks_err *err)
 {
     if (!c->holding)
         return KS_OK;
+    assert(c->held.len > 0 && c->held_number > 0);
     c->holding = false;
     return ks_v1_streams_put(c->streams, c->held_number, ks_buf_bytes(&c->held),
                              c->held_ms, err);
@@ -90,6 +97,8 @@ ks_v1_capture_release_bare(struct ks_v1_capture *c, uint64_t row,
 
     if (!c->holding)
         return KS_OK;
+    /* The row before an attachment frame is nearly always its own, but only
+     * the id says so. */
     if (!ks_v1_frame_parse(&frame, ks_buf_bytes(&c->held)) ||
         !ks_v1_row_int(frame.body, c->held_row.at[KS_V1_COL_ID], &id) ||
         (uint64_t)id != row)

@@ -28,7 +28,8 @@
 #define KEY_ROUNDS     250000U
 #define NEWEST_VERSION 1U
 
-/* The fields of Header into *h; false if they break the format. */
+/* The fields of Header into *h; false if they break the format. The lengths of
+ * salt and IV are checked before they are copied. */
 static bool
 read_header_fields(struct ks_v1_header *h, struct ks_bytes message,
                    uint64_t *version, size_t *iv_len)
@@ -75,6 +76,7 @@ ks_v1_header_parse(struct ks_v1_header *out, const uint8_t *pb, size_t len,
         return ks_fail(err, KS_E_FORMAT, 0,
                        "its header does not read as that of a Signal backup; "
                        "its first bytes may be damaged");
+    /* Before the IV: a newer version may have another. */
     if (version > NEWEST_VERSION)
         return ks_fail(err, KS_E_UNSUPPORTED, 0,
                        "it is a Signal backup of version %llu, newer than "
@@ -121,6 +123,10 @@ ks_v1_first_counter(const struct ks_v1_header *header)
     return ks_get_u32be(header->iv);
 }
 
+/*
+ * The app shows the passphrase in groups and takes it in groups, so spaces are
+ * no part of it. Nothing else is changed: not digits only, not one length.
+ */
 int
 ks_v1_key_derive(struct ks_secret **out, const struct ks_v1_header *header,
                  const struct ks_secret *passphrase, struct ks_err *err)
@@ -148,6 +154,7 @@ ks_v1_key_derive(struct ks_secret **out, const struct ks_v1_header *header,
     chain.salt = header->salt_len > 0 ? header->salt : NULL;
     chain.salt_len = header->salt_len;
     ks_sha512_chain_run(hash->data, &chain);
+    /* The chain gives 64 bytes, of which the app uses the first half. */
     rc = ks_secret_copy(out, hash->data, KS_KEY_SIZE, err);
 done:
     ks_secret_free(input);
@@ -155,6 +162,8 @@ done:
     return rc;
 }
 
+/* Here the cipher key comes first and the MAC key second; in Signal's newer
+ * formats it is the other way round. */
 int
 ks_v1_cipher_init(struct ks_v1_cipher *c, const uint8_t *key,
                   const struct ks_v1_header *header, struct ks_err *err)
@@ -193,16 +202,20 @@ ks_v1_cipher_wipe(struct ks_v1_cipher *c)
 static void
 seek_keystream(struct ks_v1_cipher *c, uint32_t counter)
 {
+    assert(c->ctr != NULL);
     ks_put_u32be(c->iv, counter);
     ks_ctr_start(c->ctr, c->iv);
 }
 
+/* Version 0 has neither encrypted nor authenticated the length: whoever reads
+ * it learns only from the MAC over so many bytes whether it was right. */
 uint32_t
 ks_v1_frame_read(struct ks_v1_cipher *c, uint32_t counter,
                  const uint8_t in[KS_V1_LEN_SIZE], struct ks_hmac *mac)
 {
     uint8_t plain[KS_V1_LEN_SIZE];
 
+    assert(c->version <= NEWEST_VERSION);
     seek_keystream(c, counter);
     *mac = c->mac;
     if (c->version == 0)
@@ -258,6 +271,7 @@ ks_v1_frame_seal(struct ks_v1_cipher *c, uint32_t counter, const uint8_t *pb,
     return KS_V1_FRAME_EXTRA + len;
 }
 
+/* The whole MAC, not the ten bytes in the file: those could collide. */
 void
 ks_v1_digest_add(struct ks_sha256 *digest, uint32_t len,
                  const uint8_t full[KS_SHA256_SIZE])

@@ -82,6 +82,7 @@ ks_v1_frame_parse(struct ks_v1_frame *out, struct ks_bytes pb)
     struct ks_wire_field f;
     int rc;
 
+    /* To the end, because `end` may come last and the rest must decode. */
     while ((rc = ks_wire_next(&c, &f)) == KS_OK) {
         enum ks_v1_kind kind = kind_of(&f);
         if (kind == KS_V1_END ||
@@ -99,6 +100,7 @@ ks_v1_frame_parse(struct ks_v1_frame *out, struct ks_bytes pb)
     return true;
 }
 
+/* Good for what is searched or streamed: the frame is not there to parse. */
 enum ks_v1_kind
 ks_v1_frame_first_kind(uint8_t first)
 {
@@ -110,6 +112,8 @@ ks_v1_frame_first_kind(uint8_t first)
     return (enum ks_v1_kind)number;
 }
 
+/* The outer length says where the field ends, and that must be the frame's
+ * end: together with the tag it leaves one in some thousands to chance. */
 bool
 ks_v1_frame_glimpse(const uint8_t head[KS_V1_GLIMPSE], uint32_t len)
 {
@@ -133,6 +137,7 @@ ks_v1_frame_looks(struct ks_bytes pb)
 
     if (ks_wire_next(&c, &f) != KS_OK || c.left != 0)
         return KS_V1_LOOKS_WRONG;
+    /* Header frames stand in front only: 1 is no kind here. */
     if (kind_of(&f) == KS_V1_UNKNOWN)
         return f.type == KS_WIRE_LEN && f.number >= KS_V1_KINDS &&
                        f.number <= LATER_KIND_MAX

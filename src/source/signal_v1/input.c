@@ -33,6 +33,11 @@ _Static_assert(KS_RECORD_MAX + KS_V1_FRAME_EXTRA <= KS_V1_WINDOW,
 static const char nonsense[] = "it decrypts to nonsense, as one that is out "
                                "of its place does";
 
+/*
+ * What is read through a struct ks_reader: a blob, a large frame's content, or
+ * bytes as they are. There is one, inside the input, so that half a million
+ * blobs allocate nothing.
+ */
 struct body {
     struct ks_reader base; /* must stay first */
     struct ks_v1_input *in;
@@ -44,6 +49,7 @@ struct body {
     uint8_t full[KS_SHA256_SIZE];
 };
 
+/* All offsets are in the file, all lengths in bytes. */
 struct ks_v1_input {
     int fd;
     char *path;
@@ -62,6 +68,8 @@ struct ks_v1_input {
     struct body body;
 };
 
+/* Open a regular file and nothing else: what is read here is read twice, and
+ * a pipe cannot give it again. */
 static int
 open_regular(struct ks_v1_input *in, const char *path, struct ks_err *err)
 {
@@ -84,6 +92,8 @@ open_regular(struct ks_v1_input *in, const char *path, struct ks_err *err)
     return KS_OK;
 }
 
+/* The length is compared to its maximum before anything relies on it; the
+ * header is kept raw as well, for who wants the same bytes again. */
 static int
 read_header(struct ks_v1_input *in, struct ks_err *err)
 {
@@ -139,6 +149,8 @@ ks_v1_input_open(struct ks_v1_input **out, const char *path, struct ks_err *err)
         rc = read_header(in, err);
     if (rc != KS_OK)
         goto done;
+    /* What may be spent grows with the file, so that a bad one cannot ask for
+     * more than it costs to make. */
     if (__builtin_mul_overflow(in->size, SEARCH_TIMES, &in->search_left))
         in->search_left = UINT64_MAX - SEARCH_FLOOR;
     in->search_left += SEARCH_FLOOR;
@@ -261,6 +273,11 @@ window_from(const struct ks_v1_input *in, uint64_t offset)
                              .len = in->window_len - (size_t)skip};
 }
 
+/*
+ * Whatever of the range the window has already is moved to its front, and the
+ * rest of the window filled from the file: reading in order costs one pread a
+ * megabyte and moves only what a frame left over.
+ */
 int
 ks_v1_input_look(struct ks_v1_input *in, uint64_t offset, size_t len,
                  struct ks_bytes *out, struct ks_err *err)
@@ -273,6 +290,7 @@ ks_v1_input_look(struct ks_v1_input *in, uint64_t offset, size_t len,
     assert(len <= KS_V1_WINDOW);
     if (len > rest)
         len = (size_t)rest;
+    /* Read to the window's end, not just what was asked for. */
     if (have.len < len) {
         if (fill > rest)
             fill = (size_t)rest;
@@ -287,6 +305,7 @@ ks_v1_input_look(struct ks_v1_input *in, uint64_t offset, size_t len,
         in->window_len = fill;
         have = (struct ks_bytes){.ptr = in->window, .len = fill};
     }
+    assert(have.len >= len);
     *out = (struct ks_bytes){.ptr = have.ptr, .len = len};
     return KS_OK;
 }
@@ -321,6 +340,7 @@ read_large(struct ks_v1_input *in, struct ks_v1_piece *piece,
     if (rc != KS_OK)
         return rc;
     ks_ctr_apply(in->cipher.ctr, piece->content, part.ptr, KS_V1_HEAD);
+    /* Each step is bounded by the length, which the file's size bounds. */
     for (uint64_t done = 0; done < piece->len; done += part.len) {
         uint64_t n = piece->len - done;
         rc = ks_v1_input_look(in, from + done,
@@ -379,6 +399,7 @@ ks_v1_input_read(struct ks_v1_input *in, struct ks_v1_place at,
     uint32_t len;
     int rc = ks_v1_input_look(in, at.offset, KS_V1_LEN_SIZE, &head, err);
 
+    assert(in->cipher.ctr != NULL);
     if (rc != KS_OK)
         return rc;
     if (head.len < KS_V1_LEN_SIZE) {
@@ -388,6 +409,8 @@ ks_v1_input_read(struct ks_v1_input *in, struct ks_v1_place at,
             piece.state = KS_V1_EMPTY;
         goto done;
     }
+    /* The keystream then stands at the content, so that version 1's length
+     * and content cost one cipher run. */
     len = ks_v1_frame_read(&in->cipher, at.counter, head.ptr, &mac);
     if (len <= KS_V1_MAC_SIZE || len - KS_V1_MAC_SIZE > KS_V1_FRAME_MAX) {
         rc = piece_is_bad(&piece, "its length makes no sense");
@@ -413,6 +436,8 @@ done:
 static int
 finish_body(struct body *b, struct ks_err *err)
 {
+    /* Only this much may be said of the plaintext handed out so far: whoever
+     * took it must take it back when the answer is KS_E_FORMAT. */
     struct ks_hmac mac = b->mac; /* KS_END may be asked for again */
     struct ks_bytes stored;
     int rc = ks_v1_input_look(b->in, b->offset, KS_V1_MAC_SIZE, &stored, err);
@@ -433,12 +458,16 @@ read_body(struct ks_reader *r, void *buf, size_t cap, size_t *got,
     struct ks_bytes have = window_from(b->in, b->offset);
     size_t n = cap < PIECE_SIZE ? cap : PIECE_SIZE;
 
+    assert(cap > 0);
+    assert(b->offset <= b->in->size && b->left <= b->in->size - b->offset);
     if (b->left == 0) {
         *got = 0;
         return b->raw ? KS_END : finish_body(b, err);
     }
     if (n > b->left)
         n = (size_t)b->left;
+    /* What the window holds was read already; beyond it the file's bytes go
+     * straight to the caller and are decrypted where they lie. */
     if (have.len == 0) {
         int rc = read_at(b->in, b->offset, buf, n, err);
         if (rc != KS_OK)
@@ -502,6 +531,7 @@ ks_v1_input_large(struct ks_v1_input *in, const struct ks_v1_piece *piece,
                              .left = piece->len};
     len = ks_v1_frame_read(&in->cipher, piece->at.counter, head.ptr,
                            &in->body.mac);
+    /* The same bytes as a moment ago, or somebody is writing to the file. */
     if (len != piece->len + KS_V1_MAC_SIZE)
         return ks_fail(err, KS_E_IO, 0, "%s changed while it was being read",
                        in->path);

@@ -70,11 +70,13 @@ void ks_v1_input_close(struct ks_v1_input *in); /* NULL is ok */
 KS_MUST_CHECK int ks_v1_input_unlock(struct ks_v1_input *in, const uint8_t *key,
                                      struct ks_err *err);
 
+/* What was opened; all borrowed and valid until close. */
 const struct ks_v1_header *ks_v1_input_header(const struct ks_v1_input *in);
 /* The header frame as it stands in the file, its length in front. */
 struct ks_bytes ks_v1_input_raw_header(const struct ks_v1_input *in);
 uint64_t ks_v1_input_size(const struct ks_v1_input *in);
 const char *ks_v1_input_path(const struct ks_v1_input *in);
+/* Not while a body is being read, which uses it. */
 struct ks_v1_cipher *ks_v1_input_cipher(struct ks_v1_input *in);
 
 /* Where the first frame begins. */

@@ -16,6 +16,7 @@
 
 #define PIECE_SIZE ((size_t)64 << 10)
 
+/* One file being written; large, so it is not on the stack. */
 struct ks_v1_output {
     struct ks_outfile *file;
     struct ks_v1_cipher cipher;
@@ -28,6 +29,8 @@ struct ks_v1_output {
     uint8_t piece[PIECE_SIZE];
 };
 
+/* Every byte of the file comes through here, so that length and progress are
+ * right. */
 static int
 write_out(struct ks_v1_output *o, const void *data, size_t len,
           struct ks_err *err)
@@ -39,6 +42,7 @@ write_out(struct ks_v1_output *o, const void *data, size_t len,
     o->length += len;
     if (o->length - o->told < PIECE_SIZE)
         return KS_OK;
+    /* Not for every frame: half a million calls would be felt. */
     o->told = o->length;
     return ks_progress_step(o->progress, "write", o->length, o->total, err);
 }
@@ -81,6 +85,7 @@ count_piece(struct ks_v1_output *o, uint32_t len, const uint8_t *full)
     o->counter++;
 }
 
+/* Small frames, nearly all, are sealed in one go and written once. */
 int
 ks_v1_output_frame(struct ks_v1_output *o, struct ks_bytes pb,
                    struct ks_err *err)
@@ -113,6 +118,7 @@ begin_body(struct ks_v1_output *o, enum ks_v1_body_kind kind, uint64_t len,
 {
     uint8_t head[KS_V1_LEN_SIZE];
 
+    /* Raw bytes have neither. */
     if (kind == KS_V1_BODY_BLOB)
         ks_v1_blob_start(&o->cipher, o->counter, mac);
     if (kind != KS_V1_BODY_FRAME)
@@ -122,6 +128,8 @@ begin_body(struct ks_v1_output *o, enum ks_v1_body_kind kind, uint64_t len,
     return write_out(o, head, sizeof(head), err);
 }
 
+/* Stops as soon as there is more than was promised: the length is in the file
+ * already, and nothing could make it true. */
 int
 ks_v1_output_body(struct ks_v1_output *o, enum ks_v1_body_kind kind,
                   struct ks_reader *from, uint64_t len, struct ks_err *err)
@@ -133,6 +141,7 @@ ks_v1_output_body(struct ks_v1_output *o, enum ks_v1_body_kind kind,
     int rc = begin_body(o, kind, len, &mac, err);
 
     assert(kind == KS_V1_BODY_RAW || len <= UINT32_MAX);
+    /* Plaintext is in memory only until the next line but one. */
     while (rc == KS_OK) {
         rc = ks_reader_read(from, o->piece, sizeof(o->piece), &got, err);
         if (rc != KS_OK)

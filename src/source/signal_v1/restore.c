@@ -25,6 +25,7 @@ enum record_kind {
     RECORD_LARGE, /* the id of a blob that is the frame's content */
 };
 
+/* A stream that the order has named. */
 struct input_stream {
     char name[KS_V1_NAME_SIZE];
     enum record_kind kind;
@@ -32,6 +33,7 @@ struct input_stream {
     uint64_t left;            /* records not yet read */
 };
 
+/* One restore; large, so it is not on the stack. */
 struct restore {
     struct ks_snapshot_reader *r;
     struct ks_v1_output *out;
@@ -42,6 +44,8 @@ struct restore {
     struct input_stream list[KS_V1_STREAM_MAX];
 };
 
+/* The vault has authenticated every byte, so what does not fit is a fault of
+ * whoever captured it; said like damage, because it helps as little. */
 static int
 fail_corrupt(struct ks_err *err, const char *what)
 {
@@ -80,6 +84,7 @@ add_stream(struct restore *s, struct ks_bytes name, struct ks_err *err)
         fresh.kind = RECORD_BLOB;
     else if (strcmp(fresh.name, KS_V1_LARGE) == 0)
         fresh.kind = RECORD_LARGE;
+    /* How many records there are tells when the stream can be closed. */
     for (size_t i = 0; i < total; i++) {
         struct ks_stream_info info = ks_snapshot_stream_info(s->r, i);
         if (strcmp(info.name, fresh.name) == 0)
@@ -105,6 +110,8 @@ write_blob_record(struct restore *s, struct ks_bytes record, struct ks_err *err)
                            .len = record.len - KS_BLOB_ID_SIZE};
     if (!ks_v1_frame_parse(&frame, pb) || !frame.has_blob)
         return fail_corrupt(err, "a frame that has no blob");
+    /* The app trusts the frame's length, so a blob of another one would make
+     * everything behind it unreadable. */
     rc = ks_blob_open(&blob, s->r, record.ptr, &size, err);
     if (rc == KS_OK && size != frame.blob_len)
         rc = fail_corrupt(err, "a blob of another length");
@@ -134,6 +141,7 @@ write_whole_blob(struct restore *s, const uint8_t *id,
     return rc;
 }
 
+/* One record of the order is one frame, with its blob if it has one. */
 static int
 write_record(struct restore *s, enum record_kind kind, struct ks_bytes record,
              struct ks_err *err)
@@ -160,11 +168,13 @@ write_run(struct restore *s, const struct ks_v1_run *run, struct ks_err *err)
     struct input_stream *in;
     int rc = KS_OK;
 
+    assert(run->number >= 1 && run->records >= 1);
     if (run->number > s->count)
         return fail_corrupt(err, "its order names no stream");
     in = &s->list[run->number - 1];
     if (run->records > in->left)
         return fail_corrupt(err, "its order asks for more than there is");
+    /* A chunk of memory each, so as few as possible at once. */
     if (in->stream == NULL)
         rc = ks_stream_open(&in->stream, s->r, in->name, err);
     for (uint64_t i = 0; rc == KS_OK && i < run->records; i++) {
@@ -208,12 +218,14 @@ write_frames(struct restore *s, struct ks_err *err)
     }
     if (rc != KS_END)
         return rc;
+    /* Nothing may be left over, or the file lacks what the snapshot has. */
     for (size_t i = 0; i < s->count; i++)
         if (s->list[i].left != 0)
             return fail_corrupt(err, "its order leaves records out");
     return KS_OK;
 }
 
+/* The end frame as it was, if that is known, else as the app writes it. */
 static int
 write_end(struct restore *s, struct ks_err *err)
 {
@@ -231,6 +243,8 @@ write_end(struct restore *s, struct ks_err *err)
 
 /* ---- a fresh file ----------------------------------------------------- */
 
+/* A salt and an IV of its own, whatever the source had: encrypting again under
+ * the old ones would be a two-time pad. */
 static int
 open_fresh(struct restore *s, struct ks_v1_output_options *o,
            const struct ks_secret *passphrase, struct ks_err *err)
@@ -239,6 +253,7 @@ open_fresh(struct restore *s, struct ks_v1_output_options *o,
     struct ks_secret *key = NULL;
     int rc;
 
+    /* A random one nobody knows would make a file nobody can open. */
     if (passphrase == NULL)
         return ks_fail(err, KS_E_USAGE, 0,
                        "a fresh Signal backup needs a passphrase");
@@ -247,6 +262,7 @@ open_fresh(struct restore *s, struct ks_v1_output_options *o,
     ks_random(header->iv, sizeof(header->iv));
     ks_random(header->salt, KS_V1_SALT_SIZE);
     ks_v1_header_build(s->raw_header, header);
+    /* This takes the time of 250 000 hashes. */
     rc = ks_v1_key_derive(&key, header, passphrase, err);
     if (rc == KS_OK) {
         o->key = key->data;
@@ -301,6 +317,8 @@ check_original(const struct restore *s, struct ks_err *err)
     return rc;
 }
 
+/* Header, IV and key as they were. The content is too, or the digest will say
+ * so before the file has its name. */
 static int
 open_original(struct restore *s, struct ks_v1_output_options *o,
               struct ks_err *err)
@@ -346,6 +364,7 @@ finish_original(struct restore *s, struct ks_err *err)
         rc = need_extra(s, "length", 8, &want_length, err);
     if (rc != KS_OK)
         return rc;
+    /* The proof: the digest of what was written is that of what was read. */
     if (ks_v1_output_sum(s->out, digest) != ks_get_u64le(want_length.ptr) ||
         !ks_same(digest, want_digest.ptr, sizeof(digest)))
         return ks_fail(err, KS_E_CORRUPT, 0,
@@ -356,6 +375,7 @@ finish_original(struct restore *s, struct ks_err *err)
 
 /* ---- both ------------------------------------------------------------- */
 
+/* The steps that both kinds share; the file has no name before the last. */
 static int
 run_restore(struct restore *s, const char *target,
             const struct ks_restore_options *options,

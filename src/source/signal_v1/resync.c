@@ -107,6 +107,8 @@ fill_buckets(struct masks *m)
     assert(m->start[0] == 0 && m->start[BUCKETS] == m->count);
 }
 
+/* The keystreams of counters first..first + count. One AES block each: the
+ * longest list takes a fiftieth of a second. */
 static int
 make_masks(struct masks **out, struct ks_v1_input *in, uint32_t first,
            uint32_t count, struct ks_err *err)
@@ -239,6 +241,7 @@ try_plain(struct sweep *s, uint64_t offset, uint32_t len, struct ks_err *err)
     rc = ks_v1_input_read(s->in, at, &piece, err);
     if (rc != KS_OK)
         return rc;
+    /* The MAC says that a frame is here, not which one. Nearest first. */
     for (uint32_t i = 0; i < s->count && !s->done; i++) {
         s->spent = !ks_v1_input_spend(s->in, (uint64_t)len + COST_ATTEMPT);
         if (!piece.authentic || s->spent)
@@ -347,11 +350,14 @@ sweep_window(struct sweep *s, size_t len, size_t end, struct ks_err *err)
     }
 }
 
+/* Window after window. They overlap by the longest frame that is searched for,
+ * so that no attempt needs bytes that are not in view. */
 static int
 sweep(struct sweep *s, struct ks_err *err)
 {
     uint64_t size = ks_v1_input_size(s->in);
 
+    assert(s->to <= size && s->count > 0);
     while (s->pos < s->to && size - s->pos >= KS_V1_IV_SIZE) {
         struct ks_bytes view;
         size_t end;
@@ -383,6 +389,8 @@ climb(struct sweep *s, const struct ks_v1_search *search, struct ks_err *err)
     bool masked = ks_v1_input_header(s->in)->version != 0;
     uint64_t seen = 0; /* bytes that need not be swept again */
 
+    /* Fewer counters than frames that fit are enough, so small files are
+     * searched in no time. */
     if (left > search->reach)
         left = search->reach;
     for (size_t i = 0; i < RUNGS && !s->done && seen < left; i++) {
@@ -429,6 +437,7 @@ look_back_once(struct ks_v1_input *in, uint64_t from, struct ks_v1_place *at,
     if (ks_v1_input_header(in)->version != 0)
         ks_v1_keystream(ks_v1_input_cipher(in), before.counter, stream);
     mask = ks_get_u32be(stream);
+    /* Nothing longer than the longest frame. */
     if (at->offset - pos > KS_V1_FRAME_MAX + KS_V1_FRAME_EXTRA)
         pos = at->offset - KS_V1_FRAME_MAX - KS_V1_FRAME_EXTRA;
     if (!ks_v1_input_spend(in, (at->offset - pos) * COST_OFFSET))
@@ -453,6 +462,7 @@ look_back_once(struct ks_v1_input *in, uint64_t from, struct ks_v1_place *at,
     return KS_OK;
 }
 
+/* As far as frames can be found that way; small ones the sweep has seen. */
 static int
 look_back(struct ks_v1_input *in, struct ks_v1_place from,
           struct ks_v1_place *at, struct ks_err *err)
@@ -469,6 +479,8 @@ look_back(struct ks_v1_input *in, struct ks_v1_place from,
     return KS_OK;
 }
 
+/* The hint is right whenever only content or MAC was damaged, which is most
+ * of a file; then this costs one MAC. */
 int
 ks_v1_resync(struct ks_v1_input *in, const struct ks_v1_search *search,
              struct ks_v1_place *out, struct ks_err *err)
@@ -493,6 +505,7 @@ ks_v1_resync(struct ks_v1_input *in, const struct ks_v1_search *search,
         return rc;
     if (!holds)
         return KS_END;
+    assert(at.offset >= search->from.offset);
     *out = at;
     return KS_OK;
 }

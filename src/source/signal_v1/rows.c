@@ -17,6 +17,7 @@
 #define TRANSFER_PERMANENT_FAILURE 4U
 #define YEAR_2200_MS               INT64_C(7258118400000)
 
+/* Names before database 215 stand beside today's. */
 static const struct {
     const char *name;
     enum ks_v1_column column;
@@ -37,6 +38,8 @@ static const struct {
 
 /* ---- the tokenizer ---------------------------------------------------- */
 
+/* Strings are told from names only where it matters: SQLite takes 'x' for a
+ * column's name where it must be one. */
 struct token {
     int kind; /* 'w' word, 'q' quoted name, 's' string, 0 end, else itself */
     struct ks_bytes text; /* without quotes */
@@ -104,6 +107,7 @@ read_quoted(struct ks_cursor *c, char close, struct token *t)
     skip_bytes(c, i < c->left ? i + 1 : i);
 }
 
+/* The next token; kind 0 at the end of the text. */
 static struct token
 next_token(struct ks_cursor *c)
 {
@@ -225,6 +229,7 @@ read_columns(struct ks_cursor *c, struct ks_v1_table *table)
     int16_t index = 0;
     unsigned depth = 1;
 
+    /* Commas inside parentheses, as in NUMERIC(10, 2), part no columns. */
     while (depth > 0) {
         struct token t = next_token(c);
         if (t.kind == 0 || index == INT16_MAX)
@@ -241,6 +246,7 @@ read_columns(struct ks_cursor *c, struct ks_v1_table *table)
     return true;
 }
 
+/* SQLite's names know no case. */
 static const struct ks_v1_table *
 find_table(const struct ks_v1_tables *tables, const char *name)
 {
@@ -250,6 +256,8 @@ find_table(const struct ks_v1_tables *tables, const char *name)
     return NULL;
 }
 
+/* CREATE VIRTUAL TABLE and CREATE TABLE ... AS are not read: the app's backup
+ * has no rows for them. */
 bool
 ks_v1_tables_learn(struct ks_v1_tables *tables, struct ks_bytes sql)
 {
@@ -257,6 +265,7 @@ ks_v1_tables_learn(struct ks_v1_tables *tables, struct ks_bytes sql)
     struct ks_v1_table table;
     const struct ks_v1_table *known;
 
+    assert(tables->count <= KS_V1_TABLES_MAX);
     forget_columns(&table);
     if (!take_word(&c, "CREATE") || !take_word(&c, "TABLE"))
         return false;
@@ -293,6 +302,11 @@ values_are_marks(struct ks_cursor *c)
     return next_token(c).kind == 0;
 }
 
+/*
+ * Positions are believed only if every value is a question mark: then the n-th
+ * parameter is the n-th column's. Of anything else the table is known and
+ * nothing more.
+ */
 bool
 ks_v1_insert_parse(struct ks_v1_table *out, const struct ks_v1_tables *tables,
                    struct ks_bytes sql)
@@ -336,6 +350,7 @@ ks_v1_statement_sql(struct ks_bytes body)
     return sql;
 }
 
+/* Parameters are skipped by their length, none is decoded on the way. */
 bool
 ks_v1_row_int(struct ks_bytes body, int16_t index, int64_t *out)
 {
@@ -388,6 +403,8 @@ without_file(const struct ks_v1_table *table, int16_t index,
     return old;
 }
 
+/* The message is put together anew from its fields' raw bytes, because a
+ * parameter that changes its length changes those around it. */
 int
 ks_v1_row_without_file(struct ks_buf *out, const struct ks_v1_table *table,
                        struct ks_bytes pb, struct ks_err *err)
@@ -398,6 +415,7 @@ ks_v1_row_without_file(struct ks_buf *out, const struct ks_v1_table *table,
     int16_t index = 0;
     int rc = KS_OK;
 
+    assert(pb.ptr != out->data || pb.len == 0);
     ks_buf_init(&body, out->max);
     if (ks_wire_next(&c, &f) != KS_OK || c.left != 0 || f.number != 2 ||
         f.type != KS_WIRE_LEN || table->at[KS_V1_COL_DATA_FILE] < 0)

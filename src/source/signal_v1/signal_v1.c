@@ -60,6 +60,7 @@ probe_signal_v1(const uint8_t *head, size_t len)
     return 95;
 }
 
+/* The key outlives the derivation, because a capture may keep it. */
 static void
 close_signal_v1(struct ks_source *src)
 {
@@ -112,6 +113,7 @@ prove_key(struct ks_v1_input *in, struct ks_err *err)
     rc = ks_v1_input_read(in, search.from, &first, err);
     if (rc != KS_OK)
         return rc;
+    /* A damaged beginning is no wrong passphrase: look further. */
     search.hint = first.end;
     rc = ks_v1_resync(in, &search, &found, err);
     return rc == KS_END ? explain_no_frame(in, &first, err) : rc;
@@ -130,6 +132,7 @@ open_with(struct ks_source **out, struct ks_v1_input *in, struct ks_secret *key,
         ks_secret_free(key);
         return ks_fail(err, KS_E_NOMEM, 0, "opening a Signal backup");
     }
+    /* From here on closing it frees both. */
     s->base.ops = &ks_source_signal_v1;
     s->in = in;
     s->key = key;
@@ -144,6 +147,7 @@ open_with(struct ks_source **out, struct ks_v1_input *in, struct ks_secret *key,
     return rc;
 }
 
+/* Also the second half of what the table's open() does. */
 int
 ks_v1_source_open(struct ks_source **out, const char *path,
                   const uint8_t *source_key, struct ks_err *err)
@@ -160,6 +164,8 @@ ks_v1_source_open(struct ks_source **out, const char *path,
     return rc;
 }
 
+/* The file is looked at before the key is derived: what is wrong with it can
+ * be said at once. */
 static int
 open_signal_v1(struct ks_source **out, const char *path,
                const struct ks_secret *passphrase, struct ks_err *err)

@@ -14,11 +14,14 @@
 /* The other kinds have their place, however many tables there are. */
 #define TABLES_MAX (KS_V1_STREAM_MAX - 16)
 
+/* Numbers are given in the order of first use, so they are stable from night
+ * to night until the app's database gets another table. */
 struct stream {
     char name[KS_V1_NAME_SIZE];
     unsigned handle; /* the snapshot writer's */
 };
 
+/* The list is searched one by one, but only when a statement changes. */
 struct ks_v1_streams {
     struct ks_snapshot_writer *w;
     unsigned order;  /* handle */
@@ -71,6 +74,7 @@ write_run(struct ks_v1_streams *s, struct ks_err *err)
     uint8_t record[2 * KS_VARINT_MAX];
     size_t n;
 
+    /* Nothing has come since the last one. */
     if (s->run == 0)
         return KS_OK;
     assert(s->run_of >= 1 && s->run_of <= s->count);
@@ -120,6 +124,8 @@ ks_v1_streams_number(struct ks_v1_streams *s, const char *name,
     return rc;
 }
 
+/* The run is written when the next one begins: a run's record says its whole
+ * length. */
 int
 ks_v1_streams_put(struct ks_v1_streams *s, unsigned number,
                   struct ks_bytes record, int64_t time_ms, struct ks_err *err)

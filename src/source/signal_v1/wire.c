@@ -54,6 +54,7 @@ read_content(struct ks_cursor *c, unsigned type, struct ks_wire_field *f)
     }
 }
 
+/* Read on a copy of the cursor, so that a broken field moves nothing. */
 int
 ks_wire_next(struct ks_cursor *c, struct ks_wire_field *out)
 {
