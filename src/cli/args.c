@@ -17,12 +17,12 @@ struct arg_walk {
     struct ks_args *args;
 };
 
-/* The length of a flag's name as typed, dashes included: secrets that were
- * typed after '=' are not repeated in messages. */
+/* The length of an unknown flag's name as typed: a secret that was typed
+ * after '=', or run together with a letter, is not repeated in messages. */
 static int
 flag_name_length(const char *typed)
 {
-    return (int)strcspn(typed, "=");
+    return strncmp(typed, "--", 2) == 0 ? (int)strcspn(typed, "=") : 1;
 }
 
 static int
@@ -110,7 +110,7 @@ parse_short(struct arg_walk *w, const char *typed, struct ks_err *err)
 
         if (flag < 0) {
             if (w->args->unknown == NULL)
-                w->args->unknown = typed;
+                w->args->unknown = p;
             return KS_OK;
         }
         if (ks_flag_specs[flag].value != NULL) {
@@ -204,7 +204,8 @@ fail_unknown(const char *typed, uint64_t allowed, struct ks_err *err)
                        len, typed);
     }
     if (nearest == NULL)
-        return ks_fail(err, KS_E_USAGE, 0, "there is no flag %.*s", len, typed);
+        return ks_fail(err, KS_E_USAGE, 0, "there is no flag %s%.*s",
+                       strncmp(typed, "--", 2) == 0 ? "" : "-", len, typed);
     return ks_fail(err, KS_E_USAGE, 0,
                    "there is no flag %.*s: did you mean --%s?", len, typed,
                    nearest);

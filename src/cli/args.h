@@ -79,14 +79,17 @@ struct ks_args {
     uint64_t seen;                    /* flags that were given */
     const char *value[KS_FLAG_COUNT]; /* NULL without one */
     unsigned verbose;                 /* how often -v was given */
-    const char *unknown;              /* the first flag that is none, or NULL */
+    /* The first flag that is none, or NULL: with its dashes if it was a long
+     * one, else from its letter on. Behind '=' or the letter a secret may
+     * stand. */
+    const char *unknown;
 };
 
 /*
  * Take argv[1..argc) apart. A flag that is in no table is left to
  * ks_args_check(), which knows what the command takes. KS_E_USAGE for a
- * missing value, a value where there is none, a flag given twice, and too
- * many words.
+ * missing value, a value where there is none, a flag with a value given
+ * twice, and too many words. *out is filled as far as parsing came.
  */
 KS_MUST_CHECK int ks_args_parse(struct ks_args *out, int argc,
                                 char *const *argv, struct ks_err *err);

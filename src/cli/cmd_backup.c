@@ -114,9 +114,9 @@ answer_unchanged(struct ks_cli *c, const struct ks_snapshot_info *info)
     ks_local_time(info->time_ms, when);
     ks_short_id(id, info->id);
     ks_answer_done(&c->out,
-                   "Nothing changed since %s: snapshot %s has it all. "
+                   "Nothing changed since %s: snapshot %s has %s. "
                    "(--force-read reads the file all the same.)",
-                   when, id);
+                   when, id, info->lost > 0 ? "what could be read" : "it all");
 }
 
 /* The name of a file without its folders. */
@@ -196,9 +196,12 @@ run_backup(struct ks_cli *c, struct ks_backup_options *options,
     } else {
         answer_made(c, &result.info, seconds);
         ks_answer_skips(&c->out, &result.info);
-        ks_answer_report(&c->out, &result.info);
-        judge_losses(c, &result.info);
     }
+    /* Of an unchanged file too: what is lost in it is still lost, and a job
+     * that runs every night must not turn green on the second one. */
+    if (!result.unchanged || result.info.lost > 0)
+        ks_answer_report(&c->out, &result.info);
+    judge_losses(c, &result.info);
     ks_backup_result_wipe(&result);
     return KS_OK;
 }
@@ -225,7 +228,8 @@ ks_cmd_backup(struct ks_cli *c, struct ks_err *err)
     if (rc == KS_OK)
         rc = ks_source_probe(&options.format, options.path, err);
     if (rc == KS_E_UNSUPPORTED)
-        ks_hint(&c->out, "keepsay backs up Signal's .backup files; is it one?");
+        ks_hint(&c->out, "keepsay backs up Signal's .backup files; if this "
+                         "should be one, make or copy it anew");
     if (rc == KS_OK)
         rc = ks_cli_open(c, dry ? KS_STORE_READ : KS_STORE_WRITE, dry, err);
     if (rc == KS_OK)

@@ -156,7 +156,7 @@ answer_overview(struct ks_out *out)
         ks_answer_always(out, "  %-12s %s", k->name, k->brief);
     ks_answer_always(out, "%s", "");
     for (const struct help_topic *t = topics; t->name != NULL; t++)
-        ks_answer_always(out, "  help %-7s %s", t->name, t->brief);
+        ks_answer_always(out, "  help %-11s %s", t->name, t->brief);
     ks_answer_always(out, "%s", "");
     ks_answer_always(out, "`keepsay help COMMAND` says more. Begin with:");
     ks_answer_always(out, "%s", "");
@@ -164,6 +164,23 @@ answer_overview(struct ks_out *out)
     ks_answer_always(out, "    keepsay -r my-vault backup signal-....backup");
     ks_answer_always(out, "    keepsay -r my-vault restore latest --original "
                           "--to .");
+}
+
+/* The commands that begin with the word `group`, such as "key"; false if
+ * there are none. */
+static bool
+answer_group(struct ks_out *out, const char *group)
+{
+    size_t len = strlen(group);
+    bool found = false;
+
+    for (const struct ks_command *k = ks_commands; k->name != NULL; k++) {
+        if (strncmp(k->name, group, len) != 0 || k->name[len] != ' ')
+            continue;
+        ks_answer_always(out, "  %-12s %s", k->name, k->brief);
+        found = true;
+    }
+    return found;
 }
 
 static const struct help_topic *
@@ -214,6 +231,8 @@ ks_cmd_help(struct ks_cli *c, struct ks_err *err)
     }
     topic = find_topic(words[0]);
     k = ks_command_find(words, count, &used);
+    if (topic == NULL && k == NULL && answer_group(&c->out, words[0]))
+        return KS_OK;
     if (topic == NULL && k == NULL) {
         ks_hint(&c->out, "`keepsay help` lists the commands; the topics are "
                          "keys, vaults, json, exit-codes");

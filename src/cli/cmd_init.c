@@ -157,6 +157,8 @@ init_vault(struct ks_cli *c, const char *where, const struct new_keys *keys,
         if (err->code == KS_E_EXISTS)
             ks_hint(&c->out, "choose a name where nothing is, or an empty "
                              "folder");
+        else if (err->code == KS_E_NOTFOUND)
+            ks_hint(&c->out, "make the folder first that it is to be in");
         return err->code;
     }
     ks_out_set(&c->out, "vault", ks_json_hex(vault_id, sizeof(vault_id)));

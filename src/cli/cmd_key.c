@@ -272,7 +272,10 @@ confirm_removal(struct ks_cli *c, const struct ks_slot_info *slot,
     }
     if (ks_prompt_yes(&yes, "Remove it? [y/N] ", err) != KS_OK)
         return err->code;
-    return yes ? KS_OK : ks_fail(err, KS_E_CANCELLED, 0, "nothing was removed");
+    if (yes)
+        return KS_OK;
+    ks_hint(&c->out, "nothing: that key opens the vault as before");
+    return ks_fail(err, KS_E_CANCELLED, 0, "nothing was removed");
 }
 
 int

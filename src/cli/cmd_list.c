@@ -87,6 +87,24 @@ choose_snapshots(struct ks_cli *c, const struct ks_snapshots *all,
     return KS_OK;
 }
 
+/* Why the list is empty: a vault with snapshots that were not asked for, or
+ * that are damaged, must not look like an empty one. */
+static void
+answer_none(struct ks_cli *c, const struct ks_snapshots *all)
+{
+    const char *source = c->args.value[KS_FLAG_SOURCE];
+
+    if (all->count > 0 && source != NULL)
+        ks_answer(&c->out, "There is no snapshot of \"%s\".", source);
+    else if (all->count > 0)
+        ks_answer(&c->out, "There are snapshots, but none was asked for.");
+    else if (all->damaged > 0)
+        ks_answer(&c->out, "There is no snapshot that can be read.");
+    else
+        ks_answer(&c->out, "There is no snapshot yet. "
+                           "`keepsay backup FILE` makes the first.");
+}
+
 int
 ks_cmd_list(struct ks_cli *c, struct ks_err *err)
 {
@@ -116,8 +134,7 @@ ks_cmd_list(struct ks_cli *c, struct ks_err *err)
         set_vault_id(c);
         ks_out_set(&c->out, "snapshots", json_incref(list));
         if (shown == 0)
-            ks_answer(&c->out, "There is no snapshot yet. "
-                               "`keepsay backup FILE` makes the first.");
+            answer_none(c, &all);
     }
     json_decref(list);
     ks_snapshots_free(&all);
@@ -233,7 +250,10 @@ ks_cmd_info(struct ks_cli *c, struct ks_err *err)
         if (info != NULL)
             answer_info(c, info);
         else
-            ks_answer(&c->out, "The vault has no snapshot yet.");
+            ks_answer(&c->out, all.damaged > 0
+                                   ? "The vault has no snapshot that can be "
+                                     "read."
+                                   : "The vault has no snapshot yet.");
     }
     ks_snapshots_free(&all);
     return rc;

@@ -77,10 +77,11 @@ const struct ks_command ks_commands[] = {
         .name = "verify",
         .words = "",
         .brief = "prove that the vault is whole",
-        .about = "Without --read-data: everything is there and has the right "
-                 "size. With it: every byte is read and checked. --read- "
-                 "data=10% reads a tenth, another each time, so that ten "
-                 "runs read all.",
+        .about =
+            "Without --read-data: everything is there and has the right "
+            "size. With it: every byte is read and checked. "
+            "--read-data=10% reads a tenth, another each time, so that ten "
+            "runs read all.",
         .flags = KS_FLAGS_VAULT | BIT(ALLOW_INCOMPLETE) | BIT(READ_DATA),
         .gentle = true,
         .run = ks_cmd_verify,
@@ -92,8 +93,8 @@ const struct ks_command ks_commands[] = {
         .about = "SNAPSHOT is \"latest\" or the first digits of an id. "
                  "--original gives back the very bytes that were backed up. "
                  "Otherwise the file is fresh, under a passphrase from "
-                 "--target-key-file, or one made up and written to --target- "
-                 "key-out.",
+                 "--target-key-file, or one made up and written to "
+                 "--target-key-out.",
         .words_max = 1,
         .flags = KS_FLAGS_VAULT | BIT(ALLOW_INCOMPLETE) | BIT(TO) |
                  BIT(ORIGINAL) | BIT(TARGET_KEY_FILE) | BIT(TARGET_KEY_OUT) |

@@ -59,7 +59,8 @@ fail_no_command(struct ks_cli *c, struct ks_err *err)
         return ks_fail(err, KS_E_USAGE, 0, "what shall keepsay do?");
     if (strcmp(word, "key") == 0) {
         return ks_fail(err, KS_E_USAGE, 0,
-                       "keepsay key: one of show, verify, slots, add, remove");
+                       "after \"key\" comes one of show, verify, slots, add "
+                       "and remove");
     }
     nearest = ks_command_nearest(word);
     if (nearest == NULL)
@@ -102,8 +103,9 @@ choose_command(struct ks_cli *c, struct ks_err *err)
         return fail_no_command(c, err);
     flags = k != NULL ? flags | k->flags : UINT64_MAX;
     if (ks_args_check(&c->args, flags, c->out.command, err) != KS_OK) {
-        ks_hint(&c->out, "`keepsay help %s` says what it takes",
-                c->out.command);
+        ks_hint(&c->out, "`keepsay help%s%s` says what %s",
+                k != NULL ? " " : "", c->out.command,
+                k != NULL ? "it takes" : "there is");
         return err->code;
     }
     assert(k != NULL); /* an unknown flag has failed the check */

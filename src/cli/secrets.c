@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/interrupt.h"
 #include "crypto/recovery.h"
 #include "crypto/secret.h"
 
@@ -150,6 +151,9 @@ wait_for_command(pid_t pid, struct ks_err *err)
     } while (got < 0 && errno == EINTR);
     if (got < 0)
         return ks_fail_sys(err, errno, "the key command");
+    /* Ctrl-C reaches the command too; one that catches it just fails. */
+    if (ks_interrupted() && status != 0)
+        return ks_fail(err, KS_E_CANCELLED, 0, "interrupted");
     if (WIFSIGNALED(status)) {
         return ks_fail(err, KS_E_IO, 0,
                        "the key command was ended by signal %d",

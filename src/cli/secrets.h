@@ -28,7 +28,7 @@ KS_MUST_CHECK int ks_secret_from_fd(struct ks_secret **out, int fd,
                                     const char *what, struct ks_err *err);
 
 /* What `/bin/sh -c command` prints. KS_E_IO if it fails: its own messages are
- * on stderr already. */
+ * on stderr already; KS_E_CANCELLED if Ctrl-C ended it. */
 KS_MUST_CHECK int
 ks_secret_from_command(struct ks_secret **out, const char *command,
                        struct ks_err *err);

@@ -209,6 +209,9 @@ ks_cli_unlock(void *user, const struct ks_unlock_ask *ask,
         c->key_asked = true;
         rc = key_from_prompt(c, ask, err);
     }
+    if (rc == KS_E_NOTFOUND) /* else the advice would be to make a vault */
+        ks_hint(&c->out, "that is the file of the vault's key, not the vault: "
+                         "look where you keep the key");
     if (rc != KS_OK)
         return rc;
     assert(c->key != NULL);
