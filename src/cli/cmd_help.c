@@ -149,8 +149,8 @@ answer_topic(struct ks_out *out, const struct help_topic *topic)
 static void
 answer_overview(struct ks_out *out)
 {
-    ks_answer_always(out, "keepsay keeps your conversations: encrypted, "
-                          "incremental, and restorable byte for byte.");
+    ks_answer_always(out, "keepsay keeps your conversations, encrypted, and "
+                          "gives them back byte for byte.");
     ks_answer_always(out, "%s", "");
     for (const struct ks_command *k = ks_commands; k->name != NULL; k++)
         ks_answer_always(out, "  %-12s %s", k->name, k->brief);

@@ -84,6 +84,10 @@ hint_open(struct ks_cli *c, int code)
         ks_hint(&c->out, "copy the archive anew; --allow-incomplete reads "
                          "what was finished before, if anything was");
         break;
+    case KS_E_FORMAT:
+        ks_hint(&c->out, "is it the right file? If it is, its beginning is "
+                         "damaged: look for another copy");
+        break;
     case KS_E_UNSUPPORTED:
         ks_hint(&c->out, "a newer version of keepsay may read it");
         break;

@@ -75,6 +75,8 @@ a_snapshot_is_named_by_its_first_digits(void **state)
     assert_memory_equal(r.snapshot, id, 16);
     ks_restore_result_wipe(&r);
     job.snapshot = "zz";
+    KIT_FAILS(KS_E_USAGE, ks_job_restore(&r, k->session, &job, KIT_ERR));
+    job.snapshot = "zzzz";
     job.replace = true;
     KIT_FAILS(KS_E_NOTFOUND, ks_job_restore(&r, k->session, &job, KIT_ERR));
 }
