@@ -25,6 +25,8 @@ flag_name_length(const char *typed)
     return strncmp(typed, "--", 2) == 0 ? (int)strcspn(typed, "=") : 1;
 }
 
+/* The enum ks_flag whose name is name[0..len), or -1. Whole names only: an
+ * abbreviation that is clear today would not be once a flag is added. */
 static int
 find_long(const char *name, size_t len)
 {
@@ -36,6 +38,8 @@ find_long(const char *name, size_t len)
     return -1;
 }
 
+/* The enum ks_flag with this letter, or -1. Most flags have none (0), which the
+ * end of an argument must not match. */
 static int
 find_short(char letter)
 {
@@ -46,7 +50,9 @@ find_short(char letter)
     return -1;
 }
 
-/* Note the flag, with its value or NULL. */
+/* Note the flag, with its value or NULL. A flag with a value may come once
+ * only: which of two vaults was meant is not ours to guess. A plain one may be
+ * repeated; -v counts. */
 static int
 take_flag(struct ks_args *args, int flag, const char *value, struct ks_err *err)
 {
@@ -77,6 +83,8 @@ take_next_value(struct arg_walk *w, int flag, struct ks_err *err)
     return take_flag(w->args, flag, value, err);
 }
 
+/* --flag, --flag=value or --flag value. An unknown one is only noted: which
+ * flags are near it depends on the command, which may stand behind it. */
 static int
 parse_long(struct arg_walk *w, const char *typed, struct ks_err *err)
 {
@@ -124,6 +132,7 @@ parse_short(struct arg_walk *w, const char *typed, struct ks_err *err)
     return KS_OK;
 }
 
+/* A word that is no flag: the command, or what it is about. */
 static int
 take_word(struct ks_args *args, const char *word, struct ks_err *err)
 {
@@ -138,6 +147,7 @@ ks_args_parse(struct ks_args *out, int argc, char *const *argv,
               struct ks_err *err)
 {
     struct arg_walk w = {.argc = argc, .argv = argv, .at = 1, .args = out};
+    /* until "--" */
     bool flags = true;
     int rc = KS_OK;
 
@@ -145,6 +155,7 @@ ks_args_parse(struct ks_args *out, int argc, char *const *argv,
     while (rc == KS_OK && w.at < argc) {
         const char *typed = argv[w.at++];
 
+        /* "-" alone is a word, as everywhere. */
         if (flags && strcmp(typed, "--") == 0)
             flags = false;
         else if (flags && strncmp(typed, "--", 2) == 0)
@@ -190,6 +201,8 @@ asks_for_secret(const char *typed)
     return false;
 }
 
+/* The failure for a flag that does not exist, in the words that help most: why
+ * there is no such flag on purpose, or which one was meant. */
 static int
 fail_unknown(const char *typed, uint64_t allowed, struct ks_err *err)
 {
@@ -217,6 +230,8 @@ ks_args_check(const struct ks_args *args, uint64_t allowed, const char *command,
 {
     uint64_t wrong = args->seen & ~allowed;
 
+    /* First, because a mistyped flag says more about what was meant than one
+     * that is out of place. */
     if (args->unknown != NULL)
         return fail_unknown(args->unknown, allowed, err);
     for (int i = 0; i < KS_FLAG_COUNT; i++) {

@@ -69,8 +69,11 @@ struct ks_flag_spec {
     char letter;   /* the short form, or 0 */
     bool optional; /* the value may be left out, and else comes after '=' */
 };
+/* Indexed by enum ks_flag. */
 extern const struct ks_flag_spec ks_flag_specs[KS_FLAG_COUNT];
 
+/* More than any command takes: in all but absurd cases the answer to a surplus
+ * word is the usage of the command. */
 #define KS_WORDS_MAX ((size_t)8)
 
 struct ks_args {

@@ -57,6 +57,7 @@ read_policy(const struct ks_cli *c, struct ks_policy *policy,
     return KS_OK;
 }
 
+/* A label stands in lists and in JSON: text, and on one line. */
 static int
 check_label(const char *label, struct ks_err *err)
 {
@@ -67,6 +68,8 @@ check_label(const char *label, struct ks_err *err)
                    "a label is one line of text, up to %zu bytes", LABEL_MAX);
 }
 
+/* What the answer says in JSON. The same members always, so that a script
+ * need not know which kind of run it was. */
 static void
 set_backup_data(struct ks_cli *c, const struct ks_backup_result *r,
                 double seconds)
@@ -105,6 +108,8 @@ set_backup_data(struct ks_cli *c, const struct ks_backup_result *r,
     ks_out_set(out, "seconds", json_real(seconds));
 }
 
+/* Nothing was read. Say which snapshot has it, and how to read the file
+ * anyway, for whoever does not believe it. */
 static void
 answer_unchanged(struct ks_cli *c, const struct ks_snapshot_info *info)
 {
@@ -128,6 +133,7 @@ last_part(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
+/* Two lines: what this run brought, and what the snapshot has in all. */
 static void
 answer_made(struct ks_cli *c, const struct ks_snapshot_info *info,
             double seconds)
@@ -172,6 +178,7 @@ judge_losses(struct ks_cli *c, const struct ks_snapshot_info *info)
             (unsigned long long)info->lost, info->lost == 1 ? "part" : "parts");
 }
 
+/* The work and its answer, in an open session. */
 static int
 run_backup(struct ks_cli *c, struct ks_backup_options *options,
            struct ks_err *err)

@@ -9,6 +9,8 @@
 #include "job/copy.h"
 #include "vault/format.h"
 
+/* One line, different for a first copy, a later one, and one that found
+ * nothing to do. */
 static void
 answer_copied(struct ks_cli *c, const struct ks_copy_result *r, const char *to)
 {

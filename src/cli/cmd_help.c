@@ -85,6 +85,8 @@ answer_wrapped(struct ks_out *out, const char *text, int indent)
     }
 }
 
+/* One flag: its forms to the left, what it does to the right, or below if
+ * the left side is too long. */
 static void
 answer_flag(struct ks_out *out, const struct ks_flag_spec *spec)
 {
@@ -103,6 +105,7 @@ answer_flag(struct ks_out *out, const struct ks_flag_spec *spec)
     ks_answer_always(out, "  %-*s %s", FLAG_COLUMN, left, spec->help);
 }
 
+/* The flags of a set, in the order of the table. */
 static void
 answer_flags(struct ks_out *out, uint64_t flags)
 {
@@ -112,12 +115,15 @@ answer_flags(struct ks_out *out, uint64_t flags)
     }
 }
 
+/* All about one command: how it is typed, what it does, its own flags, then
+ * those that every command takes. */
 static void
 answer_command_help(struct ks_out *out, const struct ks_command *k)
 {
-    ks_answer_always(out, "keepsay %s%s%s%s: %s", k->name,
+    ks_answer_always(out, "keepsay %s%s%s%s", k->name,
                      k->words[0] != '\0' ? " " : "", k->words,
-                     k->flags != 0 ? " [flags]" : "", k->brief);
+                     k->flags != 0 ? " [flags]" : "");
+    ks_answer_always(out, "  %s", k->brief);
     if (k->about[0] != '\0') {
         ks_answer_always(out, "%s", "");
         answer_wrapped(out, k->about, 0);
@@ -130,6 +136,8 @@ answer_command_help(struct ks_out *out, const struct ks_command *k)
     answer_flags(out, KS_FLAGS_COMMON);
 }
 
+/* A page that is no command's. The exit codes come from their table, so that
+ * this page cannot fall behind it. */
 static void
 answer_topic(struct ks_out *out, const struct help_topic *topic)
 {
@@ -146,6 +154,7 @@ answer_topic(struct ks_out *out, const struct help_topic *topic)
     }
 }
 
+/* Every command in a line, every page, and three lines to begin with. */
 static void
 answer_overview(struct ks_out *out)
 {
@@ -183,6 +192,7 @@ answer_group(struct ks_out *out, const char *group)
     return found;
 }
 
+/* The page of that name, or NULL. */
 static const struct help_topic *
 find_topic(const char *name)
 {

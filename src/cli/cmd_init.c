@@ -32,6 +32,7 @@ add_new_key(struct new_keys *keys, enum ks_slot_kind kind,
     keys->count++;
 }
 
+/* Free every key. Each is in secret memory, which is wiped. */
 static void
 wipe_new_keys(struct new_keys *keys)
 {
@@ -98,6 +99,8 @@ check_screen(struct ks_cli *c, struct ks_err *err)
                    "to show it on");
 }
 
+/* Where the new vault goes: a word of its own, as people type it, or -r and
+ * KEEPSAY_VAULT as everywhere else. */
 static int
 init_place(struct ks_cli *c, const char **where, struct ks_err *err)
 {
@@ -110,6 +113,8 @@ init_place(struct ks_cli *c, const char **where, struct ks_err *err)
     return KS_OK;
 }
 
+/* What was made, where the key is, and what losing it means: this is the
+ * only moment at which everybody reads it. */
 static void
 answer_init(struct ks_cli *c, const char *where, const struct ks_secret *key)
 {
@@ -139,6 +144,8 @@ answer_init(struct ks_cli *c, const char *where, const struct ks_secret *key)
               where);
 }
 
+/* Make the vault. A key file that was just written for one that could not be
+ * made is taken away again: it would open nothing. */
 static int
 init_vault(struct ks_cli *c, const char *where, const struct new_keys *keys,
            struct ks_err *err)

@@ -16,6 +16,7 @@
 #include "job/keys.h"
 #include "vault/vault.h"
 
+/* What people call it. */
 static const char *
 kind_words(enum ks_slot_kind kind)
 {
@@ -106,6 +107,7 @@ struct slot_listing {
     json_t *list;
 };
 
+/* One line of the list, in words and in JSON. */
 static int
 show_slot(void *user, const struct ks_slot_info *slot)
 {
@@ -177,6 +179,7 @@ make_new_key(struct ks_cli *c, enum ks_slot_kind *kind, struct ks_secret **out,
     return ks_ask_new_passphrase(out, c, err);
 }
 
+/* Exactly one key is added: with two, half of it could fail. */
 static int
 check_add_flags(const struct ks_cli *c, struct ks_err *err)
 {
@@ -193,6 +196,7 @@ check_add_flags(const struct ks_cli *c, struct ks_err *err)
                    "--new-raw-key-file");
 }
 
+/* What opens the vault from now on. */
 static void
 answer_added(struct ks_cli *c, enum ks_slot_kind kind, const uint8_t *slot)
 {

@@ -36,6 +36,8 @@ set_vault_id(struct ks_cli *c)
         ks_json_hex(ks_vault_id(ks_session_vault(c->session)), KS_ID_SIZE));
 }
 
+/* The names of the columns, above the first snapshot only: an empty list has
+ * none. */
 static void
 answer_list_head(struct ks_cli *c)
 {
@@ -44,6 +46,8 @@ answer_list_head(struct ks_cli *c)
               "records", "media", "read", "added", "label");
 }
 
+/* One snapshot in a line. The id is short unless -v asks for all of it; what
+ * is left out or lost stands behind the label. */
 static void
 answer_list_line(struct ks_cli *c, const struct ks_snapshot_info *info)
 {
@@ -159,6 +163,8 @@ find_snapshot(const struct ks_snapshot_info **out, struct ks_cli *c,
     return KS_OK;
 }
 
+/* Whether a word is the name of an archive file and no snapshot's: ids are
+ * hex digits, and hold no dot. */
 static bool
 is_archive_name(const char *word)
 {
@@ -169,6 +175,7 @@ is_archive_name(const char *word)
     return len > tail && strcmp(word + len - tail, ending) == 0;
 }
 
+/* What `info` says of a snapshot in JSON: what `list` says, and more. */
 static json_t *
 info_object(const struct ks_snapshot_info *info)
 {
@@ -188,6 +195,8 @@ info_object(const struct ks_snapshot_info *info)
     return o;
 }
 
+/* All about one snapshot, a line for each thing; what is not in it comes
+ * last, where it is seen. */
 static void
 answer_info(struct ks_cli *c, const struct ks_snapshot_info *info)
 {
@@ -259,6 +268,7 @@ ks_cmd_info(struct ks_cli *c, struct ks_err *err)
     return rc;
 }
 
+/* A JSON time; null for records that have none. */
 static json_t *
 time_or_null(int64_t ms)
 {

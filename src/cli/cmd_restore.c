@@ -45,6 +45,8 @@ check_restore_flags(struct ks_cli *c, struct ks_err *err)
     return KS_OK;
 }
 
+/* What was written and where; and where its passphrase is, because the file
+ * is of no use without. */
 static void
 answer_restored(struct ks_cli *c, const struct ks_restore_result *r,
                 const struct ks_restore_job *job)
@@ -64,6 +66,7 @@ answer_restored(struct ks_cli *c, const struct ks_restore_result *r,
                   job->target_key_out);
 }
 
+/* The same for programs. The passphrase itself is in no answer. */
 static void
 set_restore_data(struct ks_cli *c, const struct ks_restore_result *r,
                  const struct ks_restore_job *job)
@@ -81,6 +84,7 @@ set_restore_data(struct ks_cli *c, const struct ks_restore_result *r,
                                            : json_null());
 }
 
+/* Two failures have a way out that is known here. */
 static void
 hint_restore(struct ks_cli *c, int code)
 {

@@ -21,6 +21,8 @@ struct findings_list {
     uint64_t hidden;
 };
 
+/* Called for each finding as it comes. Words are shown at once, up to a
+ * number that can be read; JSON has them all. */
 static void
 take_finding(void *user, const struct ks_finding *f)
 {
@@ -72,6 +74,7 @@ read_percent(const struct ks_cli *c, unsigned *percent, struct ks_err *err)
     return KS_OK;
 }
 
+/* The counts, for programs. */
 static void
 set_verify_data(struct ks_cli *c, const struct ks_verify_result *r,
                 unsigned percent, bool noted)
@@ -118,6 +121,7 @@ answer_whole(struct ks_cli *c, const struct ks_verify_result *r,
                        snapshots, packs);
 }
 
+/* What follows the findings: how many were not shown, and what is harmless. */
 static void
 answer_rest(struct ks_cli *c, const struct findings_list *findings,
             const struct ks_verify_result *r)
@@ -139,6 +143,7 @@ answer_rest(struct ks_cli *c, const struct findings_list *findings,
     }
 }
 
+/* Damage is a failure (exit 13), though the verification went well. */
 static int
 fail_damaged(struct ks_cli *c, const struct ks_verify_result *r,
              struct ks_err *err)

@@ -6,8 +6,12 @@
 #include "cli/cli.h"
 #include "cli/nearest.h"
 
+/* Flags in the table below, by the end of their name. */
 #define BIT(flag) KS_FLAG_BIT(KS_FLAG_##flag)
 
+/* What .gentle says: a run that writes, or that has temporary files to take
+ * away, ends at its next step after Ctrl-C; one that only looks ends at once.
+ * help and version take no flags but the common ones. */
 const struct ks_command ks_commands[] = {
     {
         .name = "init",
@@ -192,6 +196,8 @@ words_begin_with(const char *const *words, size_t count, const char *name,
     for (const char *at = name; *at != '\0'; n++) {
         size_t len = strcspn(at, " ");
 
+        /* Whole words: "ke" is not "key", nor "list" the beginning of
+         * "listing". */
         if (n == count || strlen(words[n]) != len ||
             memcmp(words[n], at, len) != 0)
             return false;

@@ -12,6 +12,8 @@
 #include "base/text.h"
 #include "source/source.h"
 
+/* A badly damaged file has thousands of findings; on a screen the first ones
+ * and their number say enough. */
 #define REPORT_LINES 20U
 
 void
@@ -27,6 +29,8 @@ ks_count_text(uint64_t n, char *out)
     int count = snprintf(digits, sizeof(digits), "%" PRIu64, n);
     size_t used = 0;
 
+    /* A space before each group of three, counted from the end. 20 digits and 6
+     * spaces at most. */
     for (int i = 0; i < count; i++) {
         if (i > 0 && (count - i) % 3 == 0)
             out[used++] = ' ';
@@ -50,6 +54,8 @@ ks_local_time(int64_t ms, char *out)
     time_t seconds = (time_t)(ms / 1000);
     struct tm tm;
 
+    /* A time from a damaged or hostile vault may be one that no calendar has.
+     */
     if (localtime_r(&seconds, &tm) == NULL ||
         strftime(out, KS_LOCAL_TIME_SIZE, "%Y-%m-%d %H:%M", &tm) == 0)
         (void)snprintf(out, KS_LOCAL_TIME_SIZE, "?");
@@ -58,6 +64,8 @@ ks_local_time(int64_t ms, char *out)
 const char *
 ks_source_title(const char *name)
 {
+    /* A newer keepsay may have made the snapshot from a source that this one
+     * does not know. */
     const struct ks_source_ops *ops = ks_source_by_name(name);
 
     return ops != NULL ? ops->title : name;
@@ -144,12 +152,14 @@ ks_answer_skips(struct ks_out *out, const struct ks_snapshot_info *info)
         n = snprintf(line + used, sizeof(line) - used, "%s%s %s",
                      i > 0 ? ", " : "", count,
                      skip_words(info->skips[i].reason));
+        /* More than fits is cut off; the loop then ends. */
         used += n > 0 ? (size_t)n : 0;
     }
     if (info->skip_count > 0)
         ks_answer(out, "  Left out as asked: %s.", line);
 }
 
+/* One finding: what, where in the source, how much of it, and why. */
 static void
 answer_entry(struct ks_out *out, const struct ks_report_entry *e)
 {
@@ -182,6 +192,7 @@ ks_answer_report(struct ks_out *out, const struct ks_snapshot_info *info)
         lines = REPORT_LINES;
     for (size_t i = 0; i < lines; i++)
         answer_entry(out, &info->report[i]);
+    /* The vault keeps only so many entries of a report, but counts all. */
     if (info->report_count > lines) {
         ks_count_text(info->report_count - lines, odd);
         ks_answer(out, "    and %s more%s", odd,

@@ -8,6 +8,10 @@
 
 #include "base/err.h"
 
+/* For each enum ks_code the exit code, and what helps when the command has no
+ * better advice (ks_hint() keeps the first that is given). A code that has one
+ * cause to a user gets words; one with many (KS_E_IO, KS_E_USAGE) has its
+ * message only, because general advice would mislead. */
 static const struct {
     int code;
     int exit;
@@ -49,12 +53,14 @@ ks_exit_of(int code)
         if (codes[i].code == code)
             return codes[i].exit;
     }
+    /* A code that is missing above is our oversight, but still a failure. */
     return KS_EXIT_FAILED;
 }
 
 const char *
 ks_usual_hint(int code, int sys)
 {
+    /* The system's own answer is more exact than our code for it. */
     if (sys == EACCES || sys == EPERM)
         return "this user may not do that there: look at the owner and the "
                "permissions, or choose another place";
@@ -68,6 +74,8 @@ ks_usual_hint(int code, int sys)
     return NULL;
 }
 
+/* Those that this version can answer; 16, 17, 19 and 20 are set aside for
+ * remote stores and histories. */
 const struct ks_exit_meaning ks_exit_meanings[] = {
     {KS_EXIT_OK, "all is well"},
     {KS_EXIT_FAILED, "it failed; the message says why"},

@@ -22,11 +22,13 @@ enum ks_exit {
     KS_EXIT_INTERRUPTED = 130,
 };
 
-/* The exit code that belongs to an enum ks_code. */
+/* The exit code that belongs to an enum ks_code; 1 for one that is not known.
+ * Losses and "nothing to do" are no failures and come from the command itself
+ * (ks_out.exit). */
 int ks_exit_of(int code);
 
-/* What a person may do about a failure when nothing better is known, or NULL.
- * sys is its errno. */
+/* What a person may do about a failure when nothing better is known, or NULL:
+ * it depends on errno `sys` (0: none) first, then on the code. Static text. */
 const char *ks_usual_hint(int code, int sys);
 
 /* Every exit code with its meaning, for `keepsay help exit-codes`; ends with a

@@ -4,23 +4,30 @@
  */
 #include "cli/args.h"
 
+/* No value; no letter. */
 #define PLAIN(name, help)                                                      \
     {                                                                          \
         name, NULL, help, 0, false                                             \
     }
+/* No value, and a letter that does the same. */
 #define SHORT(name, letter, help)                                              \
     {                                                                          \
         name, NULL, help, letter, false                                        \
     }
+/* A value must follow, behind '=' or as the next argument. */
 #define TAKES(name, value, help)                                               \
     {                                                                          \
         name, value, help, 0, false                                            \
     }
+/* A value may follow, and then only behind '=': the next argument is a word of
+ * its own. */
 #define MAY_TAKE(name, value, help)                                            \
     {                                                                          \
         name, value, help, 0, true                                             \
     }
 
+/* Indexed by enum ks_flag; help prints them in that order, so it is grouped as
+ * people look for them: general, the vault's key, then by command. */
 const struct ks_flag_spec ks_flag_specs[KS_FLAG_COUNT] = {
     [KS_FLAG_VAULT] = {"vault", "WHERE", "the vault: a folder, or *.keepsay",
                        'r', false},
@@ -33,6 +40,8 @@ const struct ks_flag_spec ks_flag_specs[KS_FLAG_COUNT] = {
     [KS_FLAG_HELP] = SHORT("help", 'h', "say what the command does"),
     [KS_FLAG_VERSION] = PLAIN("version", "say which version this is"),
 
+    /* Keys come from places, never from the line itself: every program on the
+     * machine can read the arguments of the others. */
     [KS_FLAG_KEY_FILE] =
         TAKES("key-file", "FILE", "a file with the recovery key"),
     [KS_FLAG_PASSPHRASE_FILE] =
@@ -44,6 +53,7 @@ const struct ks_flag_spec ks_flag_specs[KS_FLAG_COUNT] = {
     [KS_FLAG_KEY_COMMAND] = TAKES("key-command", "COMMAND",
                                   "read the recovery key from its output"),
 
+    /* backup */
     [KS_FLAG_SOURCE_KEY_FILE] =
         TAKES("source-key-file", "FILE", "a file with the source's passphrase"),
     [KS_FLAG_LABEL] = TAKES("label", "TEXT", "a few words to know it by"),
@@ -62,6 +72,7 @@ const struct ks_flag_spec ks_flag_specs[KS_FLAG_COUNT] = {
     [KS_FLAG_DRY_RUN] =
         SHORT("dry-run", 'n', "store nothing: say what it would cost"),
 
+    /* list, verify, restore, copy */
     [KS_FLAG_LATEST] = TAKES("latest", "N", "only the newest N"),
     [KS_FLAG_SOURCE] = TAKES("source", "NAME", "only those of this source"),
     [KS_FLAG_READ_DATA] =
@@ -75,6 +86,7 @@ const struct ks_flag_spec ks_flag_specs[KS_FLAG_COUNT] = {
         TAKES("target-key-out", "FILE", "make that passphrase, write it here"),
     [KS_FLAG_FORCE] = SHORT("force", 'f', "replace a file that is there"),
 
+    /* init and key */
     [KS_FLAG_RECOVERY_KEY_OUT] =
         TAKES("recovery-key-out", "FILE", "write the new recovery key here"),
     [KS_FLAG_NEW_PASSPHRASE] =

@@ -9,9 +9,14 @@
 
 #include "cli/exit_code.h"
 
+/* Shared with the handler; sig_atomic_t is all that C allows there. */
 static volatile sig_atomic_t is_gentle;
 static volatile sig_atomic_t is_interrupted;
 
+/* Note the signal, or end. Nothing else is safe in a handler: the thread it
+ * interrupts may hold any lock, that of stdio included. _exit() flushes no
+ * buffer; what is half done has no name yet or a temporary one, or lies behind
+ * the last commit of an archive file, so it is never taken for whole. */
 static void
 on_interrupt(int signo)
 {

@@ -6,11 +6,14 @@
 /*
  * interrupt: Ctrl-C, and its cousins SIGTERM and SIGHUP.
  *
- * Floor 6. A command that has something to tidy up (a temporary file, a lock,
- * a target half written) asks for a gentle end: the first signal is noted, the
- * work stops at its next step. A second signal, or the first one
- * otherwise, ends the process at once with exit code 130. Both are safe: what
- * is half done is never taken for whole.
+ * Floor 6. A command that has something to tidy up (a temporary file, a lock, a
+ * target half written) asks for a gentle end: the first signal is noted, the
+ * work stops at its next step. A second signal, or the first one otherwise,
+ * ends the process at once with exit code 130. Both are safe: what is half done
+ * is never taken for whole.
+ *
+ * The state is the process's: signals have no other. Questions at the terminal
+ * (prompt.h) have handlers of their own meanwhile.
  */
 void ks_interrupt_install(void);
 

@@ -134,6 +134,7 @@ apply_common_flags(struct ks_cli *c)
                      !ks_args_has(&c->args, KS_FLAG_NO_PROGRESS);
 }
 
+/* Arguments, then the command: whatever fails, the caller says so. */
 static int
 run_cli(struct ks_cli *c, int argc, char *const *argv, struct ks_err *err)
 {

@@ -12,9 +12,12 @@
 #include "base/text.h"
 #include "cli/interrupt.h"
 
+/* Seconds. Steps come many thousand times a second; a terminal, perhaps one
+ * behind a slow network, must not be what the work waits for. */
 #define DRAW_EVERY_S 0.1
 #define RATE_AFTER_S 0.5 /* before that a rate is a guess */
-#define ERASE_LINE   "\r\033[K"
+/* to the left edge, and clear */
+#define ERASE_LINE "\r\033[K"
 
 /* What a phase is called on the screen. */
 static const char *
@@ -33,6 +36,8 @@ phase_words(const char *phase)
         if (strcmp(known[i].phase, phase) == 0)
             return known[i].words;
     }
+    /* A job may name a phase that is not in the table: better that word than
+     * none. */
     return phase;
 }
 
@@ -41,6 +46,8 @@ ks_duration_text(double seconds, char *out)
 {
     unsigned long s = 0;
 
+    /* Beyond a hundred hours, and for what is no number, 0:00: the conversion
+     * would not be defined, and nobody believes it. */
     if (seconds > 0.0 && seconds < 360000.0)
         s = (unsigned long)seconds;
     if (s >= 3600)
@@ -59,6 +66,8 @@ append_to_line(char *line, const char *text)
     (void)snprintf(line + used, KS_METER_LINE_SIZE - used, "%s", text);
 }
 
+/* Bytes a second since the phase began, and the time left at that rate: an
+ * average, so that it does not jump about. */
 static void
 append_rate(char *line, const struct ks_meter_state *state)
 {
@@ -70,6 +79,8 @@ append_rate(char *line, const struct ks_meter_state *state)
     ks_size_text((uint64_t)rate, size);
     (void)snprintf(text, sizeof(text), "  %s/s", size);
     append_to_line(line, text);
+    /* The total is a guess where a file still grows, or an old one is made
+     * anew: no time left is better than a negative one. */
     if (state->total <= state->done || rate < 1.0)
         return;
     ks_duration_text((double)(state->total - state->done) / rate, left);
@@ -85,6 +96,7 @@ ks_meter_line(char *out, const struct ks_meter_state *state)
     char text[96];
 
     (void)snprintf(out, KS_METER_LINE_SIZE, "  %s", phase_words(state->phase));
+    /* A phase without bytes to count ("finishing"): its name is all. */
     if (state->done == 0 && state->total == 0)
         return;
     ks_size_text(state->done, done);
@@ -102,6 +114,7 @@ ks_meter_line(char *out, const struct ks_meter_state *state)
         append_rate(out, state);
 }
 
+/* How wide the line may be. */
 static size_t
 terminal_columns(void)
 {
@@ -124,6 +137,7 @@ draw_meter(struct ks_meter *m, uint64_t done, uint64_t total, double now)
     char line[KS_METER_LINE_SIZE];
 
     ks_meter_line(line, &state);
+    /* ASCII only, so a cut cannot split a character. */
     if (columns <= sizeof(line))
         line[columns - 1] = '\0';
     (void)fprintf(stderr, ERASE_LINE "%s", line);
@@ -132,6 +146,8 @@ draw_meter(struct ks_meter *m, uint64_t done, uint64_t total, double now)
     m->drawn_s = now;
 }
 
+/* A step of progress: first see whether to stop, then draw if it is time.
+ * This is called for every 64 KiB, so it must cost next to nothing. */
 static int
 meter_step(void *user, const char *phase, uint64_t done, uint64_t total)
 {
@@ -143,6 +159,8 @@ meter_step(void *user, const char *phase, uint64_t done, uint64_t total)
     if (!m->shown)
         return 0;
     now = ks_monotonic_s();
+    /* Rate and time left are those of the phase, not of the whole run: reading
+     * and writing differ too much. */
     if (strncmp(m->phase, phase, sizeof(m->phase) - 1) != 0) {
         (void)snprintf(m->phase, sizeof(m->phase), "%s", phase);
         m->phase_s = now;

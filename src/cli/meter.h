@@ -11,7 +11,8 @@
  * meter: the one line that is drawn again and again while something long goes
  * on, and the place where Ctrl-C is noticed.
  *
- * Floor 6. On a terminal's stderr only, at most ten times a second.
+ * Floor 6. On a terminal's stderr only, at most ten times a second. Zeroed, it
+ * draws nothing; `shown` is set once the flags are known. One thread.
  */
 struct ks_meter {
     bool shown; /* whether to draw at all */
@@ -21,10 +22,12 @@ struct ks_meter {
     double drawn_s; /* when the line was last drawn */
 };
 
-/* A progress to hand to a job: draws with `meter`, answers for Ctrl-C. */
+/* A progress to hand to a job: draws with `meter`, answers for Ctrl-C. Borrows
+ * the meter, which must outlive it. */
 struct ks_progress ks_meter_progress(struct ks_meter *meter);
 
-/* Take the line away, so that something else can be written. */
+/* Take the line away, so that something else can be written. Without a line
+ * nothing happens; the next step draws it again. */
 void ks_meter_clear(struct ks_meter *meter);
 
 #define KS_METER_LINE_SIZE ((size_t)160)

@@ -69,6 +69,8 @@ ks_forget_key_file(const char *path)
     (void)unlink(path);
 }
 
+/* A vault may be copied by whoever keeps it, and then guessed at for years.
+ * A short passphrase is the user's to choose, but not unknowingly. */
 static void
 warn_if_short(struct ks_cli *c, const struct ks_secret *passphrase)
 {

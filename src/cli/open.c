@@ -38,6 +38,7 @@ ks_cli_where(struct ks_cli *c, const char **where, struct ks_err *err)
     return KS_OK;
 }
 
+/* HOME, or what the user database says: cron and services may have none. */
 static const char *
 home_folder(void)
 {

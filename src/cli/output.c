@@ -138,6 +138,7 @@ note_warning(struct ks_out *out, const char *code, uint64_t count,
     (void)json_array_append_new(out->warnings, entry);
 }
 
+/* A warning is said in spite of --quiet: something is wrong. */
 static void
 put_warning(struct ks_out *out, const char *message)
 {
@@ -261,6 +262,7 @@ put_envelope(struct ks_out *out, const struct ks_err *err, int exit_code)
     json_decref(envelope);
 }
 
+/* The failure, and what to do about it on a line of its own. */
 static void
 put_error(const struct ks_out *out, const struct ks_err *err)
 {

@@ -19,12 +19,14 @@
 #include "base/file.h"
 #include "crypto/secret.h"
 
+/* All that could end or stop the process while the echo is off. */
 static const int prompt_signals[] = {SIGINT,  SIGTERM, SIGHUP, SIGQUIT,
                                      SIGTSTP, SIGTTIN, SIGTTOU};
 #define PROMPT_SIGNALS (sizeof(prompt_signals) / sizeof(prompt_signals[0]))
 
 static volatile sig_atomic_t prompt_caught; /* the last signal, or 0 */
 
+/* Only note it: what it would have done happens in end_prompt(). */
 static void
 on_prompt_signal(int signo)
 {
@@ -59,16 +61,21 @@ begin_prompt(struct prompt *p, struct ks_err *err)
     struct termios mute;
     sigset_t held;
 
+    /* First, while there is nothing to put back. */
     if (tcgetattr(p->fd, &p->was) != 0)
         return ks_fail_sys(err, errno, "cannot ask at the terminal");
     (void)sigemptyset(&act.sa_mask);
     (void)sigemptyset(&held);
     for (size_t i = 0; i < PROMPT_SIGNALS; i++)
         (void)sigaddset(&held, prompt_signals[i]);
+    /* Held before the handlers are set: from here to end_prompt() a signal is
+     * seen in ppoll() or not at all. */
     (void)sigprocmask(SIG_BLOCK, &held, &p->mask);
     prompt_caught = 0;
     for (size_t i = 0; i < PROMPT_SIGNALS; i++)
         (void)sigaction(prompt_signals[i], &act, &p->acts[i]);
+    /* Line editing stays on: only the echo goes. FLUSH throws away what was
+     * typed before the question stood there. */
     mute = p->was;
     mute.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
     if (!p->echo)
@@ -84,15 +91,20 @@ end_prompt(struct prompt *p)
 
     if (!p->echo) {
         (void)tcsetattr(p->fd, TCSAFLUSH, &p->was);
+        /* the one that was typed was not shown either */
         (void)!write(p->fd, "\n", 1);
     }
     for (size_t i = 0; i < PROMPT_SIGNALS; i++)
         (void)sigaction(prompt_signals[i], &p->acts[i], NULL);
     (void)sigprocmask(SIG_SETMASK, &p->mask, NULL);
+    /* To ourselves, with the old handlers back: a stop stops here, and the
+     * question is asked anew when it ends; Ctrl-C is noted or ends the process,
+     * as the command wants it (interrupt.h). */
     if (caught != 0)
         (void)kill(getpid(), caught);
 }
 
+/* Whether the signal stops the program (Ctrl-Z) and does not end it. */
 static bool
 is_stop_signal(int signo)
 {
@@ -106,6 +118,7 @@ wait_for_typing(const struct prompt *p, struct ks_err *err)
     struct pollfd fd = {.fd = p->fd, .events = POLLIN};
 
     for (;;) {
+        /* The only place where signals are let in. */
         int n = ppoll(&fd, 1, NULL, &p->mask);
 
         if (n > 0)
@@ -131,6 +144,8 @@ read_answer(const struct prompt *p, char *line, size_t *len, struct ks_err *err)
 
         if (rc != KS_OK)
             return rc;
+        /* Byte by byte into the caller's memory: a buffered read would leave
+         * the secret in a place that nobody wipes. */
         n = read(p->fd, &c, 1);
         if (n < 0 && errno == EINTR)
             continue;
@@ -138,6 +153,7 @@ read_answer(const struct prompt *p, char *line, size_t *len, struct ks_err *err)
             return ks_fail_sys(err, errno, "cannot read from the terminal");
         if (n == 0 && *len == 0)
             return ks_fail(err, KS_E_CANCELLED, 0, "nothing was typed");
+        /* Ctrl-D in the middle of a line ends it, too. */
         if (n == 0 || c == '\n' || c == '\r')
             return KS_OK;
         if (*len == KS_PROMPT_MAX) {
@@ -162,6 +178,8 @@ ask(char *line, size_t *len, const char *question, bool echo,
         return ks_fail(err, KS_E_USAGE, 0,
                        "a key is needed, and there is no terminal to ask at");
     }
+    /* Each turn begins and ends the prompt: after a stop the terminal may be
+     * another program's, or set otherwise. */
     do {
         rc = begin_prompt(&p, err);
         if (rc != KS_OK)
@@ -179,6 +197,8 @@ int
 ks_prompt_secret(struct ks_secret **out, const char *question,
                  struct ks_err *err)
 {
+    /* Typed straight into secret memory, then copied to one that is as long as
+     * the answer. */
     struct ks_secret *line = NULL;
     size_t len = 0;
     int rc = ks_secret_new(&line, KS_PROMPT_MAX, err);
@@ -196,6 +216,7 @@ ks_prompt_secret(struct ks_secret **out, const char *question,
 int
 ks_prompt_yes(bool *out, const char *question, struct ks_err *err)
 {
+    /* no secret */
     char line[KS_PROMPT_MAX];
     size_t len = 0;
 

@@ -18,9 +18,12 @@
 #include "crypto/recovery.h"
 #include "crypto/secret.h"
 
+/* Bytes. The longest that a person keeps is a few words or 79 characters of a
+ * recovery key; a photo given by mistake is refused. */
 #define SECRET_TEXT_MAX ((size_t)1024)
 
-/* Take one trailing "\n" or "\r\n" off. */
+/* Take one trailing "\n" or "\r\n" off: editors put it there. Nothing else is
+ * trimmed, for a passphrase may begin or end with a space. */
 static void
 trim_line_end(struct ks_buf *text)
 {
@@ -31,7 +34,8 @@ trim_line_end(struct ks_buf *text)
     }
 }
 
-/* Move the text into secret memory; the buffer is wiped. */
+/* Move the text into secret memory as *out; the buffer is wiped also when that
+ * fails. `from` names the place in messages. */
 static int
 keep_text(struct ks_secret **out, struct ks_buf *text, const char *from,
           struct ks_err *err)
@@ -73,10 +77,13 @@ ks_raw_key_from_file(struct ks_secret **out, const char *path,
 
     ks_buf_init(&text, hex_len + 2);
     rc = ks_file_read(path, hex_len + 2, &text, err);
+    /* 32 bytes are raw, whatever they look like: 64 digits are longer, so the
+     * two cannot be confused. */
     if (rc == KS_OK && text.len == KS_KEY_SIZE) {
         rc = ks_secret_copy(out, text.data, text.len, err);
     } else if (rc == KS_OK) {
         trim_line_end(&text);
+        /* Else hex stays empty, which is no key either. */
         if (text.len == hex_len)
             memcpy(hex, text.data, hex_len);
         if (ks_hex_decode(key, sizeof(key), hex))
@@ -108,6 +115,8 @@ read_descriptor(struct ks_buf *text, int fd, const char *what,
         if (n == 0)
             return KS_OK;
         rc = ks_buf_append(text, piece, (size_t)n, err);
+        /* The pieces before it were wiped here, too; what a failed read left is
+         * empty. */
         ks_wipe(piece, sizeof(piece));
         if (rc != KS_OK)
             return ks_context(err, "the key from %s", what);
@@ -128,12 +137,16 @@ ks_secret_from_fd(struct ks_secret **out, int fd, const char *what,
     return keep_text(out, &text, what, err);
 }
 
-/* In the child: the command, with its stdout in the pipe. */
+/* In the child: the command, with its stdout in the pipe. stdin and stderr
+ * stay, so that it can ask for a password of its own. The signals that we
+ * ignore are given back their meaning; caught ones lose their handlers in
+ * execl() by themselves. */
 static _Noreturn void
 run_key_command(const char *command, int out)
 {
     (void)signal(SIGPIPE, SIG_DFL);
     (void)signal(SIGXFSZ, SIG_DFL);
+    /* dup2() clears close-on-exec for the copy; the pipe itself closes. */
     if (dup2(out, STDOUT_FILENO) >= 0)
         (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     _exit(127);
@@ -178,9 +191,11 @@ ks_secret_from_command(struct ks_secret **out, const char *command,
 
     if (pipe2(ends, O_CLOEXEC) != 0)
         return ks_fail_sys(err, errno, "cannot run the key command");
+    /* No thread has been started yet: the vault is opened after its key. */
     pid = fork();
     if (pid == 0)
         run_key_command(command, ends[1]);
+    /* Else our own end would keep the pipe open for ever. */
     (void)close(ends[1]);
     if (pid < 0) {
         (void)close(ends[0]);
@@ -213,6 +228,7 @@ ks_recovery_from_text(struct ks_secret **out, const struct ks_secret *text,
     if (rc == KS_OK)
         rc = ks_secret_copy(out, key, sizeof(key), err);
     else
+        /* To the caller it is a wrong key, though none was tried: exit 12. */
         rc = ks_fail(err, KS_E_WRONG_KEY, 0, "%s", mistyped.msg);
     ks_wipe(key, sizeof(key));
     return rc;

@@ -7,12 +7,14 @@
 #include <stdint.h>
 #include <string.h>
 
+/* One character as it was read. */
 struct text_char {
     uint32_t code;
     size_t len; /* bytes; 0: no UTF-8 here */
 };
 
-/* What a first byte says: how many bytes, and the bits it brings. */
+/* What a first byte says: how many bytes, and the bits it brings. 0xc0, 0xc1
+ * and 0xf5 on can only begin what RFC 3629 forbids. */
 static struct text_char
 lead_of(uint8_t b)
 {
@@ -31,6 +33,8 @@ lead_of(uint8_t b)
 static struct text_char
 char_at(const char *text)
 {
+    /* The least code that needs so many bytes: a longer form of a smaller one
+     * is a way to smuggle a control character past a filter. */
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     struct text_char c = lead_of((uint8_t)text[0]);
 
@@ -47,13 +51,16 @@ char_at(const char *text)
     return c;
 }
 
+/* C0, DEL and C1: what a terminal obeys. */
 static bool
 is_control(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0);
 }
 
-/* Marks that change the direction of what follows, and line separators. */
+/* Marks that change the direction of what follows (embeddings, overrides,
+ * isolates), and line separators. The plain marks U+200E and U+200F change
+ * nothing but their neighbours and belong to honest names. */
 static bool
 is_direction_mark(uint32_t code)
 {
@@ -73,8 +80,10 @@ ks_text_clean(char *out, size_t cap, const char *text)
         struct text_char c = char_at(text);
         bool fine =
             c.len > 0 && !is_control(c.code) && !is_direction_mark(c.code);
+        /* A "?" for each stray byte, or for each unwelcome character. */
         size_t len = fine ? c.len : 1;
 
+        /* The NUL needs a byte, and no character is cut in two. */
         if (used + len >= cap)
             break;
         if (fine)
@@ -93,6 +102,8 @@ ks_text_ok(const char *text)
     while (*text != '\0') {
         struct text_char c = char_at(text);
 
+        /* Direction marks may stay in a label that a user wrote; they are taken
+         * out wherever it is shown. */
         if (c.len == 0 || is_control(c.code))
             return false;
         text += c.len;

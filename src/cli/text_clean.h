@@ -19,7 +19,8 @@
  */
 void ks_text_clean(char *out, size_t cap, const char *text);
 
-/* Whether text is UTF-8 without control characters. */
+/* Whether text is UTF-8 without control characters: fit to be kept as a label.
+ * Direction marks pass, and are cleaned when it is shown. */
 bool ks_text_ok(const char *text);
 
 #endif /* KS_CLI_TEXT_CLEAN_H */

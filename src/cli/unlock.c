@@ -40,6 +40,7 @@ keep_recovery_text(struct ks_cli *c, struct ks_secret *text, struct ks_err *err)
     return rc;
 }
 
+/* From --key-file or KEEPSAY_KEY_FILE. Failures name the file. */
 static int
 recovery_key_from_file(struct ks_cli *c, const char *path, struct ks_err *err)
 {
@@ -52,6 +53,8 @@ recovery_key_from_file(struct ks_cli *c, const char *path, struct ks_err *err)
     return KS_OK;
 }
 
+/* From --key-fd: a pipe that the caller holds open, so that the key is in no
+ * file at all. */
 static int
 recovery_key_from_fd(struct ks_cli *c, const char *number, struct ks_err *err)
 {
@@ -67,6 +70,7 @@ recovery_key_from_fd(struct ks_cli *c, const char *number, struct ks_err *err)
     return keep_recovery_text(c, text, err);
 }
 
+/* From --key-command: a password manager, say. */
 static int
 recovery_key_from_command(struct ks_cli *c, const char *command,
                           struct ks_err *err)
@@ -160,6 +164,8 @@ ask_for_key(struct ks_cli *c, const struct ks_unlock_ask *ask,
     return keep_recovery_text(c, text, err);
 }
 
+/* There is nobody to ask. Say every way in which the key can be given,
+ * because this is read in the log of a job that ran at night. */
 static int
 fail_no_terminal(struct ks_cli *c, struct ks_err *err)
 {

@@ -95,6 +95,9 @@ open_source(struct ks_source **out, const struct ks_backup_options *o,
     return rc;
 }
 
+/* Open the source, begin a snapshot, fill it, commit it. The state folder is
+ * made first and the key asked for second, so that what can fail without the
+ * user's help has failed before he types. */
 static int
 capture_source(struct ks_snapshot_info *info, struct ks_session *s,
                const struct ks_backup_options *o, struct ks_err *err)

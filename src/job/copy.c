@@ -28,6 +28,8 @@ same_place(const char *a, const char *b)
     return same;
 }
 
+/* Whether a store makes a folder of that name. A header is none: where there
+ * is one, the vault was opened already. */
 static bool
 is_object_folder(const char *name)
 {

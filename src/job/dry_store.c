@@ -84,6 +84,7 @@ add_dry(struct dry_store *d, const char *name, const void *data, size_t len,
     return KS_OK;
 }
 
+/* Remember an object, if neither side has one of that name. */
 static int
 dry_put(struct ks_store *s, const char *name, const void *data, size_t len,
         struct ks_err *err)
@@ -102,6 +103,8 @@ dry_put(struct ks_store *s, const char *name, const void *data, size_t len,
     return rc;
 }
 
+/* Read from what was put; else from behind. The store behind is asked
+ * without the lock, because it has its own. */
 static int
 dry_get(struct ks_store *s, const char *name, uint64_t offset, void *data,
         size_t len, size_t *got, struct ks_err *err)
@@ -128,6 +131,8 @@ dry_get(struct ks_store *s, const char *name, uint64_t offset, void *data,
     return rc;
 }
 
+/* Likewise; of a large object the size is known though its bytes are not
+ * kept. */
 static int
 dry_stat(struct ks_store *s, const char *name, uint64_t *size,
          struct ks_err *err)
@@ -143,6 +148,8 @@ dry_stat(struct ks_store *s, const char *name, uint64_t *size,
     return o != NULL ? KS_OK : ks_store_stat(d->behind, name, size, err);
 }
 
+/* What is behind, then what was put. No lock: a listing is never run beside
+ * a put. */
 static int
 dry_list(struct ks_store *s, const char *folder,
          int (*each)(void *user, const char *name, uint64_t size), void *user,
@@ -164,6 +171,8 @@ dry_list(struct ks_store *s, const char *folder,
     return rc;
 }
 
+/* Take back what was put here. What is behind stays, and so does whoever
+ * asked: this is an error. */
 static int
 dry_remove(struct ks_store *s, const char *name, struct ks_err *err)
 {
@@ -179,6 +188,7 @@ dry_remove(struct ks_store *s, const char *name, struct ks_err *err)
     return KS_OK;
 }
 
+/* Nothing is to be made durable. */
 static int
 dry_sync(struct ks_store *s, struct ks_err *err)
 {
@@ -187,6 +197,7 @@ dry_sync(struct ks_store *s, struct ks_err *err)
     return KS_OK;
 }
 
+/* Forget all that was put, and close the store behind. */
 static void
 dry_close(struct ks_store *s)
 {

@@ -118,6 +118,7 @@ struct slot_search {
     struct ks_slot_info found;
 };
 
+/* Count the slots whose id begins so, and keep the last. */
 static int
 match_slot(void *user, const struct ks_slot_info *slot)
 {
@@ -163,6 +164,7 @@ struct slot_tally {
     size_t count;
 };
 
+/* Count the slots of one kind. */
 static int
 tally_slot(void *user, const struct ks_slot_info *slot)
 {

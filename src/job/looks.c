@@ -15,6 +15,7 @@
 
 #define SETTLE_NS ((int64_t)2 * 1000 * 1000 * 1000)
 
+/* A time of the file system in nanoseconds. */
 static int64_t
 ns_of(const struct timespec *t)
 {
@@ -26,6 +27,8 @@ ns_of(const struct timespec *t)
     return ns;
 }
 
+/* The canonical path by its hash: what is remembered does not say which
+ * files a person has. */
 static int
 hash_path(uint8_t *out, const char *path, struct ks_err *err)
 {
@@ -55,6 +58,7 @@ hash_edge(uint8_t *out, int fd, uint64_t offset, struct ks_err *err)
     return rc;
 }
 
+/* Fill in what can be seen of an open file. */
 static int
 look_at(struct ks_looks *l, int fd, const char *path, struct ks_err *err)
 {

@@ -23,6 +23,7 @@ enum policy_flag {
     MEMO_FORGET_KEY = 4,
 };
 
+/* The memo's place; the caller frees. NULL, and *err set, without memory. */
 static char *
 memo_path(const char *folder, struct ks_err *err)
 {
@@ -35,6 +36,7 @@ memo_path(const char *folder, struct ks_err *err)
     return path;
 }
 
+/* The parts of a policy that are yes or no. */
 static uint8_t
 policy_flags(const struct ks_policy *p)
 {
@@ -43,6 +45,7 @@ policy_flags(const struct ks_policy *p)
                      (p->forget_source_key ? MEMO_FORGET_KEY : 0));
 }
 
+/* One entry, in the order in which encode_entry() writes it. */
 static bool
 decode_entry(struct ks_memo_entry *e, struct ks_cursor *c)
 {
@@ -112,6 +115,7 @@ ks_memo_read(struct ks_memo *out, const struct ks_object_context *cx,
     return KS_OK;
 }
 
+/* One entry; the table is in the header. */
 static int
 encode_entry(struct ks_buf *b, const struct ks_memo_entry *e,
              struct ks_err *err)
@@ -132,6 +136,7 @@ encode_entry(struct ks_buf *b, const struct ks_memo_entry *e,
     return KS_OK;
 }
 
+/* The whole content, before it is sealed. */
 static int
 encode_memo(struct ks_buf *b, const struct ks_memo *m, struct ks_err *err)
 {

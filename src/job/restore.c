@@ -151,6 +151,8 @@ describe(struct ks_restore_result *out, const struct ks_snapshot_info *info,
     return KS_OK;
 }
 
+/* Restore one snapshot that was found. Its connector may be one that a newer
+ * version has and this one does not. */
 static int
 restore_snapshot(struct ks_restore_result *out, struct ks_session *s,
                  const struct ks_restore_job *job,

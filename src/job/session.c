@@ -56,6 +56,7 @@ struct slot_names {
     struct ks_err *err;
 };
 
+/* A store may not be called while it lists, so names are kept first. */
 static int
 keep_slot_name(void *user, const char *name, uint64_t size)
 {
