@@ -79,8 +79,8 @@ append_rate(char *line, const struct ks_meter_state *state)
     ks_size_text((uint64_t)rate, size);
     (void)snprintf(text, sizeof(text), "  %s/s", size);
     append_to_line(line, text);
-    /* The total is a guess where a file still grows, or an old one is made
-     * anew: no time left is better than a negative one. */
+    /* The total is a guess where a fresh file is made: it is the old one's
+     * length. No time left is better than a negative one. */
     if (state->total <= state->done || rate < 1.0)
         return;
     ks_duration_text((double)(state->total - state->done) / rate, left);
