@@ -290,12 +290,28 @@ struct seeking {
     struct ks_index *x;
     const uint8_t *id;
     bool whole; /* a delta will not do */
+    bool sound; /* a delta will do only if its base is there, stored whole */
+    int failed; /* looking for a base failed with this; 0 it did not */
     bool known; /* there is a place, which may not count */
     bool found; /* here is one that does: */
     uint32_t pack;
     struct ks_entry entry;
     struct ks_err *err;
 };
+
+static int seek(struct seeking *s, struct ks_err *err);
+
+/* Whether a base has a place of its own that counts. This looks into the index
+ * in the middle of another look-up, which is fine: a base is never a delta, so
+ * it goes one deep, and the outer one holds a copy of what it has read. */
+static bool
+base_counts(struct seeking *s, const uint8_t *base)
+{
+    struct seeking below = {.x = s->x, .id = base, .whole = true};
+
+    s->failed = seek(&below, s->err);
+    return s->failed == KS_OK && below.found;
+}
 
 /* Take the place unless it does not count; true ends the search. */
 static bool
@@ -307,6 +323,10 @@ take_place(void *user, uint32_t pack, const struct ks_entry *e)
         return false;
     s->known = true;
     s->found = usable(&s->x->packs[pack]);
+    if (s->found && s->sound && e->form == KS_FORM_DELTA)
+        s->found = base_counts(s, e->base);
+    if (s->failed < 0)
+        return true;
     if (s->found) {
         s->pack = pack;
         s->entry = *e;
@@ -338,6 +358,8 @@ seek_lost(void *user, uint32_t pack)
     return learn_pack(s->x, pack, s->err);
 }
 
+/* Look for a place that counts, the loose half first: it is in memory. Sets
+ * known and found, and if found, pack and entry. */
 static int
 seek(struct seeking *s, struct ks_err *err)
 {
@@ -347,12 +369,12 @@ seek(struct seeking *s, struct ks_err *err)
 
     s->err = err;
     seek_loose(s);
-    if (s->found)
-        return KS_OK;
+    if (s->found || s->failed < 0)
+        return s->failed;
     rc = ks_index_set_find(s->x->folded, &seeker, err);
-    if (rc == KS_OK && !s->found)
+    if (rc == KS_OK && !s->found && s->failed == KS_OK)
         seek_loose(s); /* packs may have been learnt */
-    return rc;
+    return rc < 0 ? rc : s->failed;
 }
 
 int
@@ -371,16 +393,35 @@ ks_index_find(struct ks_index *x, const uint8_t *id, struct ks_place *out,
 }
 
 int
+ks_index_stored(struct ks_index *x, const uint8_t *id, bool *stored,
+                struct ks_err *err)
+{
+    struct seeking s = {.x = x, .id = id, .sound = true};
+    int rc = seek(&s, err);
+
+    if (rc == KS_OK)
+        *stored = s.found;
+    return rc;
+}
+
+int
 ks_index_need(struct ks_index *x, const uint8_t *id, bool whole,
               struct ks_place *out, struct ks_err *err)
 {
-    struct seeking s = {.x = x, .id = id, .whole = whole};
+    struct seeking s = {.x = x, .id = id, .whole = whole, .sound = !whole};
     char hex[17];
     int rc = seek(&s, err);
 
+    /* A delta without its base, if there is nothing better: whoever reads it
+     * looks harder for the base, and names it if it is not there. */
+    if (rc == KS_OK && !s.found && s.sound) {
+        s.sound = false;
+        rc = seek(&s, err);
+    }
     if (rc == KS_OK && !s.known && !x->searched) {
         rc = ks_index_search_packs(x, err);
-        seek_loose(&s);
+        if (rc == KS_OK)
+            seek_loose(&s);
     }
     if (rc < 0)
         return rc;

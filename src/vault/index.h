@@ -69,10 +69,20 @@ ks_index_find(struct ks_index *x, const uint8_t *id, struct ks_place *out,
               bool *found, struct ks_err *err);
 
 /*
+ * Whether a chunk need not be stored again: a place of it counts, and if that
+ * is a delta, so does a place of its base, stored whole. A delta whose base
+ * is gone or doomed is as good as lost, and what is stored again heals the
+ * snapshots that rely on it. *stored is set on KS_OK; errors as above.
+ */
+KS_MUST_CHECK int ks_index_stored(struct ks_index *x, const uint8_t *id,
+                                  bool *stored, struct ks_err *err);
+
+/*
  * The same for a chunk that must be there: KS_E_NOTFOUND if it is not. Of a
  * chunk that nothing says anything of, the tables of all packs that nobody
  * claims are searched, once for each index. whole: for a base, only a copy
- * that is no delta will do.
+ * that is no delta will do. Else a copy that can be read is preferred to a
+ * delta whose base is not there; such a one is still better than nothing.
  */
 KS_MUST_CHECK int
 ks_index_need(struct ks_index *x, const uint8_t *id, bool whole,

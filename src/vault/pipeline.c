@@ -158,11 +158,10 @@ int
 ks_pipeline_known(struct ks_pipeline *p, const uint8_t *id, bool *known,
                   struct ks_err *err)
 {
-    struct ks_place place;
     int rc;
 
     (void)pthread_mutex_lock(&p->lock);
-    rc = ks_index_find(p->index, id, &place, known, err);
+    rc = ks_index_stored(p->index, id, known, err);
     (void)pthread_mutex_unlock(&p->lock);
     return rc;
 }
