@@ -51,7 +51,7 @@ static int
 read_percent(const struct ks_cli *c, unsigned *percent, struct ks_err *err)
 {
     const char *text = c->args.value[KS_FLAG_READ_DATA];
-    char digits[8] = "";
+    char digits[8];
     uint64_t n = 100;
 
     *percent = 0;
@@ -59,12 +59,13 @@ read_percent(const struct ks_cli *c, unsigned *percent, struct ks_err *err)
         return KS_OK;
     if (text != NULL) {
         size_t len = strlen(text);
+        int put;
 
         if (len > 0 && text[len - 1] == '%')
             len--;
-        if (len < sizeof(digits))
-            memcpy(digits, text, len);
-        if (!ks_parse_u64(digits, &n) || n < 1 || n > 100) {
+        put = snprintf(digits, sizeof(digits), "%.*s", (int)len, text);
+        if (put < 0 || (size_t)put >= sizeof(digits) ||
+            !ks_parse_u64(digits, &n) || n < 1 || n > 100) {
             return ks_fail(err, KS_E_USAGE, 0,
                            "--read-data takes a share from 1%% to 100%%, as "
                            "in --read-data=10%%");

@@ -139,6 +139,8 @@ describe(struct ks_restore_result *out, const struct ks_snapshot_info *info,
 {
     struct stat st;
 
+    assert(path != NULL); /* name_target() answered KS_OK */
+
     if (stat(path, &st) != 0)
         return ks_fail_sys(err, errno, "cannot look at %s", path);
     *out = (struct ks_restore_result){

@@ -44,7 +44,10 @@ static struct ks_memo_entry
 entry(uint8_t n)
 {
     struct ks_memo_entry e = {
-        .looks = {.size = n, .mtime_ns = -n, .ctime_ns = n, .inode = 7U * n},
+        .looks = {.size = n,
+                  .mtime_ns = -n,
+                  .ctime_ns = n,
+                  .inode = (uint64_t)7 * n},
         .policy = KS_POLICY_INIT,
     };
 
