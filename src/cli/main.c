@@ -2,6 +2,7 @@
  * main: hardens the process, finds the command, runs it, says how it went.
  */
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -33,6 +34,20 @@ harden_process(void)
 #ifndef KS_SANITIZED
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
+}
+
+/* A standard stream that is closed would lend its number to the next file that
+ * is opened, a vault perhaps, and the next warning would be written into it.
+ * /dev/null stands in, for reading only: nothing can be written to a closed
+ * stdout, and the caller is to hear of that. */
+static void
+hold_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        /* The lowest free number is the one that is closed. */
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+            _exit(KS_EXIT_FAILED);
+    }
 }
 
 /* Whether --json was typed: an argument that cannot be understood is then
@@ -161,6 +176,7 @@ main(int argc, char **argv)
     int exit_code;
     int rc;
 
+    hold_standard_streams();
     harden_process();
     ks_interrupt_install();
     ks_out_init(&c.out, &c.meter);

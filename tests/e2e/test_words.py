@@ -69,6 +69,26 @@ class Keys(harness.Case):
         self.assertIn(b"interrupted", err)
 
 
+class Streams(harness.Case):
+    def test_talk_never_goes_into_the_vault(self):
+        """With stdout and stderr closed, as some daemons start programs, the
+        next file that is opened must not take their numbers."""
+        self.init("a.keepsay")
+        slot = self.json("key", "slots").data["slots"][0]["id"]
+        before = self.bytes_of("a.keepsay")
+        done = subprocess.run(
+            ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", KEEPSAY, "key",
+             "remove", slot, "--no-input"],
+            cwd=self.dir, env=self.env, check=False)
+        self.assertEqual(2, done.returncode)
+        self.assertEqual(before, self.bytes_of("a.keepsay"))
+        done = subprocess.run(
+            ["sh", "-c", 'exec "$@" >&-', "sh", KEEPSAY, "list"],
+            cwd=self.dir, env=self.env, check=False, stderr=subprocess.PIPE)
+        self.assertEqual(1, done.returncode)
+        self.assertIn(b"could not be written", done.stderr)
+
+
 class Snapshots(harness.Case):
     def test_an_empty_choice_is_not_an_empty_vault(self):
         self.init()
