@@ -108,9 +108,7 @@ recovery_keys_are_new_each_time_and_read_back(void **state)
     assert_memory_not_equal(a->data, b->data, KS_RECOVERY_BYTES);
     KIT_OK(ks_recovery_key_write(workdir_path(&k->dir, "key"), a, KIT_ERR));
     ks_recovery_text(text, a->data);
-    text[strlen(text) + 1] = '\0';
-    assert_int_equal(workdir_size(&k->dir, "key"), (long)strlen(text) + 1);
-    text[strlen(text)] = '\n';
+    text[KS_RECOVERY_TEXT_SIZE - 1] = '\n'; /* where the NUL was */
     assert_true(workdir_holds(&k->dir, "key", text, KS_RECOVERY_TEXT_SIZE));
     assert_int_equal(stat(workdir_path(&k->dir, "key"), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
