@@ -76,12 +76,15 @@ class Streams(harness.Case):
         self.init("a.keepsay")
         slot = self.json("key", "slots").data["slots"][0]["id"]
         before = self.bytes_of("a.keepsay")
-        done = subprocess.run(
-            ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", KEEPSAY, "key",
-             "remove", slot, "--no-input"],
-            cwd=self.dir, env=self.env, check=False)
-        self.assertEqual(2, done.returncode)
-        self.assertEqual(before, self.bytes_of("a.keepsay"))
+        for closed in ("<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-",
+                       ">&- 2>&-", "<&- >&- 2>&-"):
+            done = subprocess.run(
+                ["sh", "-c", f'exec "$@" {closed}', "sh", KEEPSAY, "key",
+                 "remove", slot, "--no-input"],
+                cwd=self.dir, env=self.env, check=False, close_fds=True,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.assertEqual(2, done.returncode, closed)
+            self.assertEqual(before, self.bytes_of("a.keepsay"), closed)
         done = subprocess.run(
             ["sh", "-c", 'exec "$@" >&-', "sh", KEEPSAY, "list"],
             cwd=self.dir, env=self.env, check=False, stderr=subprocess.PIPE)
