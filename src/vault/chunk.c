@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
+#include <zstd_errors.h>
+
+#include "crypto/secret.h"
 
 #define LEVEL_ALONE    3
 #define LEVEL_DELTA    6
@@ -38,6 +41,8 @@ ks_chunk_id(uint8_t *id, const struct ks_hmac *keyed, enum ks_chunk_kind kind,
     ks_sha256(message + 1, plain.ptr, plain.len);
     ks_hmac_update(&mac, message, sizeof(message));
     ks_hmac_final(&mac, id);
+    ks_wipe(&mac, sizeof(mac));
+    ks_wipe(message, sizeof(message));
 }
 
 int
@@ -60,6 +65,15 @@ ks_chunk_codec_open(struct ks_chunk_codec **out, struct ks_err *err)
     return KS_OK;
 }
 
+/* Wipe and free: what is compressed is still somebody's message. */
+static void
+free_scratch(uint8_t *p, size_t cap)
+{
+    if (p != NULL)
+        ks_wipe(p, cap);
+    free(p);
+}
+
 void
 ks_chunk_codec_close(struct ks_chunk_codec *codec)
 {
@@ -67,8 +81,8 @@ ks_chunk_codec_close(struct ks_chunk_codec *codec)
         return;
     (void)ZSTD_freeCCtx(codec->compress);
     (void)ZSTD_freeDCtx(codec->decompress);
-    free(codec->alone);
-    free(codec->delta);
+    free_scratch(codec->alone, codec->cap);
+    free_scratch(codec->delta, codec->cap);
     free(codec);
 }
 
@@ -121,6 +135,7 @@ worth_compressing(struct ks_chunk_codec *codec, struct ks_bytes plain,
     }
     rc = compress_into(codec, &e, (struct ks_bytes){samples, sizeof(samples)},
                        &len, err);
+    ks_wipe(samples, sizeof(samples));
     if (rc == KS_OK)
         *worth = len < sizeof(samples) / 100 * SAMPLE_PERCENT;
     return rc;
@@ -193,6 +208,9 @@ ks_chunk_decode(struct ks_chunk_codec *codec, const struct ks_stored *stored,
             (void)ZSTD_DCtx_refPrefix(d, base.ptr, base.len);
         n = ZSTD_decompressDCtx(d, plain, plain_len, stored->bytes.ptr,
                                 stored->bytes.len);
+        /* A machine short of memory must not be told that its vault is bad. */
+        if (ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
+            return ks_fail(err, KS_E_NOMEM, 0, "not enough memory to unpack");
         if (ZSTD_isError(n))
             return ks_fail(err, KS_E_CORRUPT, 0, "a chunk does not unpack: %s",
                            ZSTD_getErrorName(n));

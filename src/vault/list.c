@@ -193,7 +193,8 @@ visit(const struct ks_list_visitor *v, struct ks_bytes record,
     if (ks_cursor_u8(&c, &tag) && tag == TAG_CHUNK && decode_chunk(&c, &ref))
         return v->chunk != NULL ? v->chunk(v->user, &ref) : 0;
     if (tag == TAG_SECTION && ks_cursor_u8(&c, &kind) &&
-        kind <= KS_SECTION_BLOBS && c.left <= KS_STREAM_NAME_MAX) {
+        kind <= KS_SECTION_BLOBS && c.left <= KS_STREAM_NAME_MAX &&
+        memchr(c.ptr, 0, c.left) == NULL) { /* names become C strings */
         if (v->section == NULL)
             return 0;
         return v->section(v->user, (enum ks_section)kind,

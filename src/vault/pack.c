@@ -80,7 +80,9 @@ ks_pack_ref_decode(struct ks_cursor *c, struct ks_pack_ref *out)
 {
     struct ks_bytes b;
 
-    if (!ks_cursor_bytes(c, KS_PACK_REF_SIZE, &b))
+    /* No pack has no bytes: size 0 is that of a pack not yet put (index.c). */
+    if (!ks_cursor_bytes(c, KS_PACK_REF_SIZE, &b) ||
+        ks_get_u32le(b.ptr + 24) == 0)
         return false;
     memcpy(out->id, b.ptr, 16);
     memcpy(out->commitment, b.ptr + 16, 8);

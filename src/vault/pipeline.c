@@ -258,6 +258,8 @@ retire(struct ks_pipeline *p, struct ks_err *err)
     /* The same chunk may have been stored since the worker looked. */
     if (rc == KS_OK && !w->known)
         rc = ks_pipeline_known(p, w->id, &w->known, err);
+    if (rc == KS_OK && w->known)
+        w->new_records = 0; /* counted with the one that came first */
     if (rc == KS_OK && !w->known)
         rc = stow(p, w, err);
     if (rc == KS_OK)

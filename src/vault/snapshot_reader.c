@@ -123,7 +123,7 @@ load_section(void *user, enum ks_section kind, struct ks_bytes name)
     l->section = find_stream(r, (const char *)name.ptr, name.len);
     if (l->section != NULL)
         return KS_OK;
-    if (r->stream_count >= STREAMS_MAX || memchr(name.ptr, 0, name.len) != NULL)
+    if (r->stream_count >= STREAMS_MAX)
         return ks_fail(l->err, KS_E_CORRUPT, 0, "a list is malformed");
     s = realloc(r->streams, (r->stream_count + 1) * sizeof(*s));
     if (s == NULL)
@@ -334,6 +334,8 @@ ks_stream_next(struct ks_stream *s, struct ks_bytes *record, struct ks_err *err)
         if (s->next == s->chunks->count)
             return KS_END;
         rc = next_chunk(s, err);
+        if (rc < 0 && s->chunks->name == NULL)
+            return ks_context(err, "the list of blobs");
         if (rc < 0)
             return ks_context(err, "stream \"%s\"", s->chunks->name);
     }
@@ -375,8 +377,12 @@ blob_read(struct ks_reader *base, void *buf, size_t cap, size_t *got,
     if (b->at == b->len && b->left == 0)
         return KS_END;
     if (b->at == b->len) {
-        int rc =
-            ks_chunk_read(b->r->chunks, b->pieces + 32 * b->next, &chunk, err);
+        int rc;
+
+        /* Pieces shorter than they must be: bytes are wanted, none is left. */
+        if (b->next == b->count)
+            return ks_fail(err, KS_E_CORRUPT, 0, "a blob is malformed");
+        rc = ks_chunk_read(b->r->chunks, b->pieces + 32 * b->next, &chunk, err);
         if (rc < 0)
             return rc;
         if (chunk.plain.len == 0 || chunk.plain.len > b->left ||
@@ -387,8 +393,6 @@ blob_read(struct ks_reader *base, void *buf, size_t cap, size_t *got,
         b->left -= b->len;
         b->at = 0;
         b->next++;
-        if (b->next == b->count && b->left != 0)
-            return ks_fail(err, KS_E_CORRUPT, 0, "a blob is malformed");
     }
     n = b->len - b->at < cap ? b->len - b->at : cap;
     memcpy(buf, b->data + b->at, n);
@@ -494,10 +498,13 @@ ks_snapshot_blobs(struct ks_snapshot_reader *r,
         }
         rc = each(user, e.id, e.length);
         if (rc != 0)
-            break;
+            goto done; /* the answer is passed on, even one that is KS_END */
     }
+    if (rc == KS_END)
+        rc = KS_OK;
+done:
     if (s.data != NULL)
         ks_wipe(s.data, s.cap);
     free(s.data);
-    return rc == KS_END ? KS_OK : rc;
+    return rc;
 }

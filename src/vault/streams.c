@@ -18,15 +18,15 @@
 #include "crypto/siphash.h"
 #include "vault/snapshot_writer.h"
 
-#define BLOBS          KS_LIST_LEVELS_MAX
-#define FIRST_STREAM   (BLOBS + 1)
-#define BUILDERS       (KS_STREAMS_OPEN + 2)
-#define BUILDER_BLOBS  KS_STREAMS_OPEN
-#define BUILDER_LIST   (KS_STREAMS_OPEN + 1)
-#define NONE           UINT32_MAX
-#define REFS_MAX       ((size_t)64 << 20)
-#define REFS_TOTAL_MAX ((size_t)2 << 20) /* then the largest goes to the list  \
-                                          */
+#define BLOBS         KS_LIST_LEVELS_MAX
+#define FIRST_STREAM  (BLOBS + 1)
+#define BUILDERS      (KS_STREAMS_OPEN + 2)
+#define BUILDER_BLOBS KS_STREAMS_OPEN
+#define BUILDER_LIST  (KS_STREAMS_OPEN + 1)
+#define NONE          UINT32_MAX
+#define REFS_MAX      ((size_t)64 << 20)
+/* With more than this waiting, the largest stream's go to the list. */
+#define REFS_TOTAL_MAX ((size_t)2 << 20)
 
 /* A chunk being put together. */
 struct builder {

@@ -73,8 +73,12 @@ open_segments(struct reading *rd, struct ks_err *err)
     struct ks_opener *opener = NULL;
     const uint8_t *key = NULL;
     size_t plain = ks_seal_plain_len(rd->ref.size);
-    int rc = ks_seal_parse_header(&says, rd->object, err);
+    int rc;
 
+    /* Anybody can name a few bytes rightly: there may be no header at all. */
+    if (plain == 0)
+        return ks_fail(err, KS_E_CORRUPT, 0, "it has an impossible size");
+    rc = ks_seal_parse_header(&says, rd->object, err);
     if (rc < 0)
         return rc;
     key = ks_keyring_epoch(cx->keys, says.epoch_id);
