@@ -232,16 +232,60 @@ big_frames_next_to_damage_are_kept(void **state)
         signal_file_key_value(&f.file, "three", "3");
         signal_file_end(&f.file);
         f.whole = signal_run_good(&f.file, &f.dir, &policy);
-        f.file.data[f.file.pieces[2].offset] ^= 0x40; /* a length */
+        f.file.data[f.file.pieces[3].offset] ^= 0x40; /* a length */
         m = signal_run_damaged(&f.file, &f.dir);
         assert_int_equal(signal_run_missing(f.whole, m), 1);
         memory_snapshot_free(m);
+        f.file.data[f.file.pieces[3].offset] ^= 0x40;
         f.file.data[f.file.pieces[5].offset + 3000] ^= 1; /* a content */
         m = signal_run_damaged(&f.file, &f.dir);
-        assert_int_equal(signal_run_missing(f.whole, m), 2);
+        assert_int_equal(signal_run_missing(f.whole, m), 1);
         memory_snapshot_free(m);
         end(&f);
     }
+}
+
+/* Damage, then an attachment whose blob the file's end cuts off. */
+static void
+a_blob_beyond_the_file_proves_nothing(void **state)
+{
+    (void)state;
+    for (unsigned version = 0; version <= 1; version++) {
+        const struct ks_policy policy = KS_POLICY_INIT;
+        struct memory_snapshot *m;
+        struct fixture f;
+        workdir_make(&f.dir);
+        signal_file_begin(&f.file, version, 1);
+        signal_file_version(&f.file, 223);
+        signal_file_key_value(&f.file, "one", "1");
+        signal_file_attachment(&f.file, 1, 500, 1);
+        signal_file_end(&f.file);
+        f.whole = signal_run_good(&f.file, &f.dir, &policy);
+        f.file.data[f.file.pieces[2].end - 1] ^= 1;
+        f.file.len = f.file.pieces[4].offset + 100;
+        m = signal_run_damaged(&f.file, &f.dir);
+        assert_int_equal(signal_run_missing(f.whole, m), 2);
+        assert_true(memory_snapshot_lost(m) >= 1);
+        memory_snapshot_free(m);
+        end(&f);
+    }
+}
+
+static void
+a_damaged_iv_is_not_called_a_wrong_passphrase(void **state)
+{
+    const struct ks_policy policy = KS_POLICY_INIT;
+    struct ks_err err = KS_ERR_INIT;
+    struct memory_snapshot *m;
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 0);
+    f.file.data[8 + 9] ^= 1; /* version 0 can tell, by its MACs */
+    assert_int_equal(signal_run_capture(&m, &f.file, &f.dir, &policy, &err),
+                     KS_E_FORMAT);
+    assert_non_null(strstr(err.msg, "passphrase is right"));
+    end(&f);
 }
 
 /* A hole of so many bytes in a file of blobs. */
@@ -314,6 +358,8 @@ main(void)
         cmocka_unit_test(missing_frames_are_noticed_and_the_rest_is_kept),
         cmocka_unit_test(a_frame_that_stands_twice_is_read_once),
         cmocka_unit_test(big_frames_next_to_damage_are_kept),
+        cmocka_unit_test(a_blob_beyond_the_file_proves_nothing),
+        cmocka_unit_test(a_damaged_iv_is_not_called_a_wrong_passphrase),
         cmocka_unit_test(a_large_hole_loses_only_what_it_touches),
         cmocka_unit_test(a_wrong_key_is_said_only_if_no_frame_opens),
     };
