@@ -54,7 +54,8 @@ struct ks_source_ops {
     /*
      * Open the source at `path` with `key` (NULL: none given). Proves the key
      * where the format allows. KS_E_WRONG_SOURCE_KEY, KS_E_FORMAT,
-     * KS_E_UNSUPPORTED, KS_E_NOTFOUND, KS_E_USAGE, KS_E_IO, KS_E_NOMEM.
+     * KS_E_UNSUPPORTED, KS_E_INCOMPLETE (cut so short that nothing is in it),
+     * KS_E_NOTFOUND, KS_E_USAGE, KS_E_IO, KS_E_NOMEM.
      */
     int (*open)(struct ks_source **out, const char *path,
                 const struct ks_secret *key, struct ks_err *err);
