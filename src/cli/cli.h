@@ -17,7 +17,10 @@ struct ks_secret;
 /*
  * cli: one run of the program, and the shape of a command.
  *
- * Floor 6. main.c fills it in, one function in a cmd_*.c does the work.
+ * Floor 6. main.c fills it in, one function in a cmd_*.c does the work. It
+ * lives from the first to the last line of main() and never moves: the session,
+ * the meter and the callbacks of jobs keep pointers into it. One thread, though
+ * callbacks come from within a job.
  */
 struct ks_cli {
     const struct ks_command *command;
@@ -35,6 +38,9 @@ struct ks_cli {
     char *state_base;
 };
 
+/* One row of the table in commands.c. `run` answers KS_OK or a code with *err
+ * filled in; what it found it hands to c->out, which main.c finishes. It must
+ * not end the process. */
 struct ks_command {
     const char *name;  /* "backup", "key add" */
     const char *alias; /* another name, or NULL */
@@ -72,7 +78,8 @@ const struct ks_command *
 ks_command_find(const char *const *words, size_t count, size_t *used);
 const char *ks_command_nearest(const char *word);
 
-/* The i-th word after the command's name, or NULL. */
+/* The i-th word after the command's name, or NULL. choose_command() in main.c
+ * has seen to it that there are words_min to words_max of them. */
 const char *ks_cli_word(const struct ks_cli *c, size_t i);
 
 /* Where the vault is: --vault, else KEEPSAY_VAULT, else KS_E_USAGE. */
@@ -87,10 +94,13 @@ ks_cli_where(struct ks_cli *c, const char **where, struct ks_err *err);
 KS_MUST_CHECK int ks_cli_open(struct ks_cli *c, enum ks_store_mode mode,
                               bool dry_run, struct ks_err *err);
 
-/* Close the session, free the key; main.c calls it. */
+/* Close the session, free the key; main.c calls it, once, whatever happened.
+ * Nothing that was opened is no failure. */
 void ks_cli_close(struct ks_cli *c);
 
-/* The commands. */
+/* The commands, in the files cmd_*.c. Each answers KS_OK or any failure of the
+ * jobs it stands on; KS_E_USAGE for flags that do not go together. c->out.exit
+ * may then still say 3 or 21 (exit_code.h). */
 int ks_cmd_init(struct ks_cli *c, struct ks_err *err);
 int ks_cmd_backup(struct ks_cli *c, struct ks_err *err);
 int ks_cmd_list(struct ks_cli *c, struct ks_err *err);

@@ -24,6 +24,8 @@ give_source_key(void *user, struct ks_secret **out, struct ks_err *err)
     struct ks_cli *c = user;
     const char *file = c->args.value[KS_FLAG_SOURCE_KEY_FILE];
 
+    /* KEEPSAY_KEY_FILE and the like are the vault's; they are not tried here,
+     * for a wrong guess would look like a wrong passphrase. */
     if (file != NULL)
         return ks_secret_from_file(out, file, "the source's passphrase", err);
     if (ks_args_has(&c->args, KS_FLAG_NO_INPUT) || !ks_prompt_possible()) {
@@ -229,6 +231,8 @@ ks_cmd_backup(struct ks_cli *c, struct ks_err *err)
 
     assert(options.path != NULL);
 
+    /* What can be told without a key is told before one is asked for: flags,
+     * then whether the file is of a kind we know. */
     rc = check_label(options.label, err);
     if (rc == KS_OK)
         rc = read_policy(c, &options.policy, err);

@@ -43,6 +43,7 @@ ks_cmd_copy(struct ks_cli *c, struct ks_err *err)
     struct ks_copy_result result = {0};
     uint8_t vault_id[KS_ID_SIZE];
 
+    /* No ks_cli_open(): copying needs no key, so none is asked for. */
     if (ks_cli_where(c, &job.from, err) != KS_OK)
         return err->code;
     if (job.to == NULL) {

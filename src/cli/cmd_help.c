@@ -72,6 +72,7 @@ answer_wrapped(struct ks_out *out, const char *text, int indent)
     while (*text != '\0') {
         size_t len = strlen(text);
 
+        /* Back to the last space that still fits. */
         if (len > width) {
             len = width;
             while (len > 0 && text[len] != ' ')
@@ -90,6 +91,7 @@ answer_wrapped(struct ks_out *out, const char *text, int indent)
 static void
 answer_flag(struct ks_out *out, const struct ks_flag_spec *spec)
 {
+    /* a longer one would be cut; none is */
     char left[40];
     int n;
 

@@ -49,6 +49,8 @@ read_further_keys(struct ks_cli *c, struct new_keys *keys, struct ks_err *err)
     const char *raw = c->args.value[KS_FLAG_RAW_KEY_FILE];
     struct ks_secret *secret = NULL;
 
+    /* Here these flags do not open a vault: they say what else shall open the
+     * new one. */
     if (passphrase != NULL) {
         if (ks_read_new_passphrase(&secret, c, passphrase, err) != KS_OK)
             return err->code;
@@ -90,6 +92,7 @@ check_screen(struct ks_cli *c, struct ks_err *err)
 {
     if (ks_args_has(&c->args, KS_FLAG_RECOVERY_KEY_OUT))
         return KS_OK;
+    /* With --json a program reads the answer, and keeps logs of it. */
     if (!c->out.json && isatty(STDOUT_FILENO))
         return KS_OK;
     ks_hint(&c->out, "--recovery-key-out FILE writes it to a file that only "
@@ -185,6 +188,7 @@ ks_cmd_init(struct ks_cli *c, struct ks_err *err)
 
     rc = init_place(c, &where, err);
     if (rc == KS_OK)
+        /* Refused, if at all, before a key is written or a vault begun. */
         rc = check_screen(c, err);
     if (rc == KS_OK)
         rc = read_further_keys(c, &keys, err);

@@ -46,7 +46,9 @@ kind_name(enum ks_slot_kind kind)
     return "unknown";
 }
 
-/* The recovery key as a JSON string; the copy in between is wiped. */
+/* The recovery key as a JSON string; our copy is wiped, those in the JSON
+ * library and in stdout last until the process ends: it was asked to print the
+ * key. */
 static json_t *
 recovery_json(const struct ks_secret *key)
 {
@@ -64,6 +66,7 @@ ks_cmd_key_show(struct ks_cli *c, struct ks_err *err)
 {
     if (ks_cli_open(c, KS_STORE_READ, false, err) != KS_OK)
         return err->code;
+    /* A slot holds what a key unlocks, never the key. */
     if (c->key_kind != KS_SLOT_RECOVERY) {
         ks_hint(&c->out, "`keepsay key add --recovery-key-out FILE` makes a "
                          "new one; the old one stays good until `keepsay key "
@@ -75,6 +78,7 @@ ks_cmd_key_show(struct ks_cli *c, struct ks_err *err)
     }
     ks_out_set(&c->out, "recovery_key", recovery_json(c->key));
     ks_answer(&c->out, "This recovery key opens the vault:");
+    /* with --json it is in the envelope */
     if (!c->out.json)
         ks_show_recovery_key(c->key);
     return KS_OK;
@@ -86,6 +90,7 @@ ks_cmd_key_verify(struct ks_cli *c, struct ks_err *err)
     const uint8_t *slot;
 
     if (ks_cli_open(c, KS_STORE_READ, false, err) != KS_OK) {
+        /* The usual hint would name this command again. */
         if (err->code == KS_E_WRONG_KEY)
             ks_hint(&c->out, "nothing was changed; compare it letter by "
                              "letter with what you wrote down");
@@ -113,6 +118,7 @@ show_slot(void *user, const struct ks_slot_info *slot)
 {
     struct slot_listing *l = user;
     bool opened = memcmp(slot->id, l->opened_by, sizeof(slot->id)) == 0;
+    /* only these go through Argon2id */
     bool slow = slot->kind == KS_SLOT_PASSPHRASE;
     char id[KS_ID_HEX_SIZE];
     char when[KS_LOCAL_TIME_SIZE];
@@ -165,6 +171,7 @@ make_new_key(struct ks_cli *c, enum ks_slot_kind *kind, struct ks_secret **out,
     const char *passphrase = value[KS_FLAG_NEW_PASSPHRASE_FILE];
     const char *raw = value[KS_FLAG_NEW_RAW_KEY_FILE];
 
+    /* check_add_flags() has seen to it that one flag is there. */
     if (recovery != NULL) {
         *kind = KS_SLOT_RECOVERY;
         return ks_make_recovery_file(out, c, recovery, err);
@@ -188,6 +195,7 @@ check_add_flags(const struct ks_cli *c, struct ks_err *err)
                                      KS_FLAG_BIT(KS_FLAG_NEW_PASSPHRASE_FILE) |
                                      KS_FLAG_BIT(KS_FLAG_NEW_RAW_KEY_FILE));
 
+    /* one bit and no more */
     if (given != 0 && (given & (given - 1)) == 0)
         return KS_OK;
     return ks_fail(err, KS_E_USAGE, 0,
@@ -225,6 +233,8 @@ ks_cmd_key_add(struct ks_cli *c, struct ks_err *err)
     uint8_t slot[KS_ID_SIZE];
     int rc;
 
+    /* What is wrong with the flags is said before a key is asked for, and the
+     * vault must open before a key file is written. */
     rc = check_add_flags(c, err);
     if (rc == KS_OK)
         rc = ks_cli_open(c, KS_STORE_WRITE, false, err);
@@ -236,6 +246,7 @@ ks_cmd_key_add(struct ks_cli *c, struct ks_err *err)
                                slot, err);
         if (rc == KS_OK)
             answer_added(c, unlock.kind, slot);
+        /* It opens nothing, and would be taken for a key some day. */
         else if (file != NULL)
             ks_forget_key_file(file);
     }
@@ -263,6 +274,8 @@ confirm_removal(struct ks_cli *c, const struct ks_slot_info *slot,
     ks_talk(&c->out,
             "Whoever has that key and copied the vault before now, or ever had "
             "it open, can still read what was in it then.");
+    /* A warning only: a raw key or a passphrase may do for this user. That the
+     * last slot of all stays is seen to by the vault. */
     if (slot->kind == KS_SLOT_RECOVERY && recovery_keys == 1)
         ks_warn(&c->out, "LAST_RECOVERY_KEY", 1,
                 "this is the last recovery key of the vault");
@@ -294,6 +307,7 @@ ks_cmd_key_remove(struct ks_cli *c, struct ks_err *err)
 
     rc = ks_cli_open(c, KS_STORE_WRITE, false, err);
     if (rc == KS_OK)
+        /* By the beginning of its id; two that match remove neither. */
         rc = ks_slot_find(&slot, c->session, text, err);
     if (rc == KS_OK)
         rc = confirm_removal(c, &slot, err);

@@ -82,6 +82,7 @@ choose_snapshots(struct ks_cli *c, const struct ks_snapshots *all,
 
     if (latest != NULL && !ks_parse_u64(latest, &wanted))
         return ks_fail(err, KS_E_USAGE, 0, "--latest takes a number");
+    /* Backwards from the newest, until enough of that source are found. */
     *first = all->count;
     while (*first > 0 && wanted > 0) {
         (*first)--;
@@ -136,6 +137,8 @@ ks_cmd_list(struct ks_cli *c, struct ks_err *err)
     }
     if (rc == KS_OK) {
         set_vault_id(c);
+        /* ks_out_set() takes one reference; ours goes below, whatever failed.
+         */
         ks_out_set(&c->out, "snapshots", json_incref(list));
         if (shown == 0)
             answer_none(c, &all);
@@ -242,6 +245,7 @@ ks_cmd_info(struct ks_cli *c, struct ks_err *err)
     struct ks_snapshots all = {0};
     int rc;
 
+    /* `keepsay info x.keepsay`, as one would ask about any file. */
     if (is_archive_name(which) && c->args.value[KS_FLAG_VAULT] == NULL) {
         c->args.value[KS_FLAG_VAULT] = which;
         which = NULL;

@@ -34,6 +34,8 @@ check_restore_flags(struct ks_cli *c, struct ks_err *err)
                        "--target-key-file names a passphrase, "
                        "--target-key-out makes one up: give one of them");
     }
+    /* No default: the very bytes and a fresh file are for different uses, and a
+     * key made up unasked would be lost. */
     if (!original && !key && !key_out) {
         ks_hint(&c->out,
                 "--original gives back the very file; --target-key-out FILE "
@@ -115,6 +117,8 @@ ks_cmd_restore(struct ks_cli *c, struct ks_err *err)
     int rc;
 
     rc = check_restore_flags(c, err);
+    /* Before the vault's key is asked for: a file that is not there should not
+     * cost a passphrase typed in vain. */
     if (rc == KS_OK && key_file != NULL)
         rc = ks_secret_from_file(&key, key_file, "the new passphrase", err);
     job.target_key = key;
@@ -123,6 +127,7 @@ ks_cmd_restore(struct ks_cli *c, struct ks_err *err)
     if (rc == KS_OK) {
         rc = ks_job_restore(&result, c->session, &job, err);
         ks_meter_clear(&c->meter);
+        /* KS_OK gets no hint */
         hint_restore(c, rc);
     }
     if (rc == KS_OK) {

@@ -181,6 +181,7 @@ ks_cmd_verify(struct ks_cli *c, struct ks_err *err)
     if (rc == KS_OK) {
         set_verify_data(c, &result, job.data_percent, noted);
         ks_out_set(&c->out, "findings", json_incref(findings.list));
+        /* The findings stay in the answer also when it is a failure. */
         answer_rest(c, &findings, &result);
         if (result.damaged > 0)
             rc = fail_damaged(c, &result, err);

@@ -106,6 +106,7 @@ choose_command(struct ks_cli *c, struct ks_err *err)
     uint64_t flags = KS_FLAGS_COMMON;
     size_t used = 0;
 
+    /* Found even if --help follows: "backup --help" is about backup. */
     k = ks_command_find(c->args.words, c->args.word_count, &used);
     if (k != NULL)
         c->out.command = k->name;
@@ -116,6 +117,7 @@ choose_command(struct ks_cli *c, struct ks_err *err)
     }
     if (k == NULL && c->args.unknown == NULL)
         return fail_no_command(c, err);
+    /* Without a command any flag might be meant. */
     flags = k != NULL ? flags | k->flags : UINT64_MAX;
     if (ks_args_check(&c->args, flags, c->out.command, err) != KS_OK) {
         ks_hint(&c->out, "`keepsay help%s%s` says what %s",
@@ -160,6 +162,7 @@ run_cli(struct ks_cli *c, int argc, char *const *argv, struct ks_err *err)
         rc = choose_command(c, err);
     }
     if (rc == KS_OK)
+        /* Late: a mistake in the arguments needs no library to be told. */
         rc = ks_crypto_init(err);
     if (rc == KS_OK) {
         ks_interrupt_gentle(c->command->gentle);
@@ -180,10 +183,13 @@ main(int argc, char **argv)
     harden_process();
     ks_interrupt_install();
     ks_out_init(&c.out, &c.meter);
+    /* Before parsing, which may fail: then the failure is JSON too. */
     c.out.json = typed_json(argc, argv);
     c.progress = ks_meter_progress(&c.meter);
     rc = run_cli(&c, argc, argv, &err);
     ks_meter_clear(&c.meter);
+    /* Before the answer, so that its reader may open the vault at once: locks
+     * are let go and keys are wiped. */
     ks_cli_close(&c);
     exit_code = ks_out_finish(&c.out, rc, &err);
     ks_out_wipe(&c.out);

@@ -30,6 +30,7 @@ ks_show_recovery_key(const struct ks_secret *key)
     assert(key->len == KS_RECOVERY_BYTES);
 
     ks_recovery_text(text, key->data);
+    /* What was said before stands above the key. */
     (void)fflush(stdout);
     for (size_t row = 0; row < KS_RECOVERY_GROUPS / GROUPS_IN_ROW; row++) {
         int n = snprintf(line, sizeof(line), "    %.*s\n",
@@ -38,6 +39,8 @@ ks_show_recovery_key(const struct ks_secret *key)
 
         if (n > 0)
             (void)!ks_fd_write(STDOUT_FILENO, line, (size_t)n, "stdout", &odd);
+        /* A row that cannot be written is no reason to hold back the next:
+         * there is nobody else who has the key. */
         odd = KS_ERR_INIT;
     }
     ks_wipe(text, sizeof(text));
@@ -52,6 +55,8 @@ ks_make_recovery_file(struct ks_secret **out, struct ks_cli *c,
     int rc = ks_recovery_key_new(&key, err);
 
     if (rc == KS_OK)
+        /* On disk before the vault or the slot is made: a crash in between
+         * leaves a key that opens nothing, never a lock without a key. */
         rc = ks_recovery_key_write(path, key, err);
     if (rc == KS_E_EXISTS)
         ks_hint(&c->out, "choose another name: a key file is never replaced");
@@ -96,6 +101,7 @@ ks_ask_new_passphrase(struct ks_secret **out, struct ks_cli *c,
     rc = ks_prompt_secret(&first, "New passphrase (not shown): ", err);
     if (rc == KS_OK)
         rc = ks_prompt_secret(&second, "Once more: ", err);
+    /* The lengths first: ks_same() takes one for both. */
     if (rc == KS_OK && (first->len != second->len ||
                         !ks_same(first->data, second->data, first->len)))
         rc = ks_fail(err, KS_E_USAGE, 0,

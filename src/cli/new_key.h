@@ -12,8 +12,8 @@ struct ks_secret;
  * Floor 6.
  */
 
-/* The 16 groups of a recovery key in four rows on stdout, past every buffer
- * that is not wiped. */
+/* The 16 groups of a recovery key (its KS_RECOVERY_BYTES) in four rows on
+ * stdout, past every buffer that is not wiped. */
 void ks_show_recovery_key(const struct ks_secret *key);
 
 /* Make a recovery key and write it to `path` (0600, never replaced). Sets a
@@ -22,7 +22,8 @@ KS_MUST_CHECK int
 ks_make_recovery_file(struct ks_secret **out, struct ks_cli *c,
                       const char *path, struct ks_err *err);
 
-/* Remove a key file that was just made: nothing opens with it. */
+/* Remove a key file that was just made, because nothing opens with it. One that
+ * cannot be removed is no failure of its own. */
 void ks_forget_key_file(const char *path);
 
 /* Ask for a new passphrase, twice. KS_E_USAGE (no terminal, or the two

@@ -59,6 +59,8 @@ find_state_base(struct ks_cli *c, struct ks_err *err)
     const char *xdg = getenv("XDG_STATE_HOME");
     int n;
 
+    /* KEEPSAY_STATE_DIR may be relative: it is the user's own word. The XDG
+     * rules have a relative XDG_STATE_HOME ignored. */
     if (own != NULL && own[0] != '\0')
         n = asprintf(&c->state_base, "%s", own);
     else if (xdg != NULL && xdg[0] == '/')
@@ -128,10 +130,13 @@ ks_cli_open(struct ks_cli *c, enum ks_store_mode mode, bool dry_run,
 {
     int rc;
 
+    /* once a run: there is one session to close */
     assert(c->session == NULL);
 
     c->access = (struct ks_access){
         .mode = mode,
+        /* Who writes must have all of it: what is appended to half an archive
+         * would bury the rest. */
         .allow_incomplete = mode == KS_STORE_READ &&
                             ks_args_has(&c->args, KS_FLAG_ALLOW_INCOMPLETE),
         .dry_run = dry_run,
@@ -145,6 +150,8 @@ ks_cli_open(struct ks_cli *c, enum ks_store_mode mode, bool dry_run,
         rc = find_state_base(c, err);
     if (rc != KS_OK)
         return rc;
+    /* The session borrows c->access, state_base and the unlocking run itself:
+     * all live in *c until ks_cli_close(). */
     c->access.state_base = c->state_base;
     rc = ks_session_open(&c->session, &c->access, err);
     if (rc == KS_OK)
@@ -157,6 +164,8 @@ ks_cli_open(struct ks_cli *c, enum ks_store_mode mode, bool dry_run,
 void
 ks_cli_close(struct ks_cli *c)
 {
+    /* A command that failed before it opened anything comes here as well: every
+     * one of these may be NULL. */
     ks_session_close(c->session);
     ks_secret_free(c->key);
     free(c->state_base);

@@ -16,6 +16,8 @@
 #include "cli/meter.h"
 #include "cli/text_clean.h"
 
+/* Colour only where a terminal shows it and NO_COLOR is not set. They go around
+ * the cleaning of a line, in which an escape would become "?". */
 #define GREEN  "\033[32m"
 #define YELLOW "\033[33m"
 #define RED    "\033[31m"
@@ -24,6 +26,7 @@
 void
 ks_out_init(struct ks_out *out, struct ks_meter *meter)
 {
+    /* no-color.org: set and not empty, whatever it says */
     const char *no_color = getenv("NO_COLOR");
     bool color = no_color == NULL || no_color[0] == '\0';
 
@@ -124,7 +127,8 @@ ks_talk(struct ks_out *out, const char *fmt, ...)
     va_end(ap);
 }
 
-/* Put a warning into the envelope. */
+/* Put a warning into the envelope. Out of memory loses the warning, not the
+ * answer: the work it is about is done. */
 static void
 note_warning(struct ks_out *out, const char *code, uint64_t count,
              const char *message)
@@ -170,6 +174,7 @@ ks_warn(struct ks_out *out, const char *code, uint64_t count, const char *fmt,
 void
 ks_hint(struct ks_out *out, const char *fmt, ...)
 {
+    /* Formatted apart and cleaned into its place: a hint may name a file. */
     char raw[sizeof(out->hint)];
     va_list ap;
 
@@ -184,6 +189,7 @@ ks_hint(struct ks_out *out, const char *fmt, ...)
 json_t *
 ks_json_text(const char *text)
 {
+    /* No character grows when it is cleaned, so its own size does. */
     size_t size = strlen(text) + 1;
     char *clean = malloc(size);
     json_t *value = NULL;
@@ -199,6 +205,7 @@ ks_json_text(const char *text)
 json_t *
 ks_json_hex(const void *data, size_t len)
 {
+    /* two digits for each of 32 bytes, and the NUL */
     char hex[65];
 
     assert(len <= 32);
@@ -209,12 +216,15 @@ ks_json_hex(const void *data, size_t len)
 json_t *
 ks_json_u64(uint64_t n)
 {
+    /* JSON numbers beyond are not read alike by all programs. */
     return json_integer(n <= INT64_MAX ? (json_int_t)n : INT64_MAX);
 }
 
 void
 ks_out_set(struct ks_out *out, const char *key, json_t *value)
 {
+    /* Callers set data in any case, so that words and JSON are filled from the
+     * same lines; without --json nobody sees it. */
     if (!out->json) {
         json_decref(value);
         return;
@@ -234,7 +244,9 @@ error_object(const struct ks_out *out, const struct ks_err *err, int exit_code)
         out->hint[0] != '\0' ? ks_json_text(out->hint) : json_null());
 }
 
-/* Print the envelope; takes what it is made of. */
+/* Print the envelope; takes what it is made of. data and warnings may be NULL
+ * (null, []). After a failure data may be there all the same: what `verify`
+ * found is the answer, though the vault is damaged. */
 static void
 put_envelope(struct ks_out *out, const struct ks_err *err, int exit_code)
 {
@@ -247,8 +259,11 @@ put_envelope(struct ks_out *out, const struct ks_err *err, int exit_code)
                   "command", out->command, "ok", ok ? 1 : 0, "data", data,
                   "warnings", warnings, "error", error);
 
+    /* both were given to json_pack() */
     out->data = NULL;
     out->warnings = NULL;
+    /* A program that waits for JSON gets JSON, even if there is no memory to
+     * make any. */
     if (envelope == NULL ||
         json_dumpf(envelope, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) !=
             0)
@@ -284,12 +299,17 @@ ks_out_finish(struct ks_out *out, int rc, const struct ks_err *err)
 
     if (out->meter != NULL)
         ks_meter_clear(out->meter);
+    /* Last, because the first hint counts: whoever was nearer to the failure
+     * has said more. */
     if (rc != KS_OK && ks_usual_hint(rc, err->sys) != NULL)
         ks_hint(out, "%s", ks_usual_hint(rc, err->sys));
     if (out->json)
         put_envelope(out, err, exit_code);
     else if (rc != KS_OK)
         put_error(out, err);
+    /* What was asked for and did not arrive is a failure (exit 1): a list that
+     * was cut short on a full disk must not look whole. A reader that had
+     * enough (`keepsay list | head`) needs no words about it. */
     if (fflush(stdout) != 0 || ferror(stdout)) {
         if (errno != EPIPE)
             (void)fputs("keepsay: the answer could not be written\n", stderr);

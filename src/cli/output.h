@@ -38,11 +38,15 @@ struct ks_out {
 
 #define KS_LINE_SIZE ((size_t)2048) /* a longer line is cut */
 
-/* Look at the terminal and the environment (NO_COLOR). */
+/* Look at the terminal and the environment (NO_COLOR). `meter` is borrowed and
+ * may be NULL; json, quiet and verbose are set when the flags are known. */
 void ks_out_init(struct ks_out *out, struct ks_meter *meter);
+/* Free the envelope's parts; *out is as if never set up. */
 void ks_out_wipe(struct ks_out *out);
 
-/* A line of the answer. Not with --json, nor with --quiet. */
+/* A line of the answer, without its line end; spaces at its end are taken off.
+ * Not with --json, nor with --quiet. What fails to be written is noticed by
+ * ks_out_finish(), here and below. */
 void ks_answer(struct ks_out *out, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -50,7 +54,8 @@ void ks_answer(struct ks_out *out, const char *fmt, ...)
 void ks_answer_done(struct ks_out *out, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The same, though --quiet was given: what was asked for in so many words. */
+/* The same, though --quiet was given: what was asked for in so many words, such
+ * as help, findings, or a key. */
 void ks_answer_always(struct ks_out *out, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -58,16 +63,19 @@ void ks_answer_always(struct ks_out *out, const char *fmt, ...)
 void ks_talk(struct ks_out *out, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A warning, on stderr or in the envelope: a stable code, how many, words. */
+/* A warning, on stderr or in the envelope: a stable code, how many, words. Said
+ * in spite of --quiet, and changes no exit code. */
 void ks_warn(struct ks_out *out, const char *code, uint64_t count,
              const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* What to do about the failure that is about to be answered; the first call
- * counts. */
+ * counts, so the place that knows most must come first. Not said when all goes
+ * well. */
 void ks_hint(struct ks_out *out, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A JSON string of any bytes, made clean; NULL if out of memory. */
+/* A JSON string of any bytes, made clean; NULL if out of memory. As all json_t
+ * here it is the caller's to give away. */
 json_t *ks_json_text(const char *text);
 /* A JSON string of data[0..len) in hex, len <= 32. */
 json_t *ks_json_hex(const void *data, size_t len);
@@ -80,7 +88,9 @@ void ks_out_set(struct ks_out *out, const char *key, json_t *value);
 
 /*
  * Say how it went: the error and its hint, or the envelope. `rc` is what the
- * command answered. Returns the exit code of the process.
+ * command answered, and err->code the same unless it is KS_OK. Returns the exit
+ * code of the process: out->exit after KS_OK; 1 also if the answer could not be
+ * written and nothing else failed. Once, at the end.
  */
 int ks_out_finish(struct ks_out *out, int rc, const struct ks_err *err);
 

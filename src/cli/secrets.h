@@ -12,9 +12,9 @@ struct ks_secret;
  * file, never what is in it.
  */
 
-/* The text of a file without one trailing line end, 1..1024 bytes. `what` says
- * in messages what was looked for. KS_E_USAGE for an empty file or a folder,
- * KS_E_LIMIT, KS_E_NOTFOUND, KS_E_IO, KS_E_NOMEM. */
+/* The text of a file without one trailing line end; the file may have up to
+ * 1026 bytes. `what` says in messages what was looked for. KS_E_USAGE for an
+ * empty file or a folder, KS_E_LIMIT, KS_E_NOTFOUND, KS_E_IO, KS_E_NOMEM. */
 KS_MUST_CHECK int ks_secret_from_file(struct ks_secret **out, const char *path,
                                       const char *what, struct ks_err *err);
 
@@ -23,7 +23,9 @@ KS_MUST_CHECK int ks_secret_from_file(struct ks_secret **out, const char *path,
 KS_MUST_CHECK int ks_raw_key_from_file(struct ks_secret **out, const char *path,
                                        struct ks_err *err);
 
-/* What an open descriptor gives to its end, likewise trimmed; not closed. */
+/* What an open descriptor gives to its end, likewise trimmed and bounded; it is
+ * not closed. `what` names it in messages. KS_E_USAGE if that is nothing,
+ * KS_E_LIMIT, KS_E_IO (not open for reading, too), KS_E_NOMEM. */
 KS_MUST_CHECK int ks_secret_from_fd(struct ks_secret **out, int fd,
                                     const char *what, struct ks_err *err);
 

@@ -16,12 +16,14 @@
 #include "crypto/recovery.h"
 #include "crypto/secret.h"
 
+/* Questions a run: a person mistypes; a program would go on for ever. */
 #define PROMPT_ATTEMPTS 3U
 
 /* Keep `secret` as the key of this run; takes it. */
 static void
 keep_key(struct ks_cli *c, enum ks_slot_kind kind, struct ks_secret *secret)
 {
+    /* the wrong one that was typed before, if any */
     ks_secret_free(c->key);
     c->key = secret;
     c->key_kind = kind;
@@ -61,6 +63,7 @@ recovery_key_from_fd(struct ks_cli *c, const char *number, struct ks_err *err)
     struct ks_secret *text = NULL;
     uint64_t fd = 0;
 
+    /* More descriptors than that no shell hands on. */
     if (!ks_parse_u64(number, &fd) || fd > 65535) {
         return ks_fail(err, KS_E_USAGE, 0,
                        "--key-fd takes the number of an open descriptor");
@@ -121,6 +124,8 @@ has_recovery_length(const struct ks_secret *text)
 {
     size_t count = 0;
 
+    /* As ks_recovery_parse() does, groups may be set apart by spaces or dashes.
+     */
     for (size_t i = 0; i < text->len; i++) {
         if (text->data[i] != ' ' && text->data[i] != '-')
             count++;
@@ -157,6 +162,8 @@ ask_for_key(struct ks_cli *c, const struct ks_unlock_ask *ask,
     ks_meter_clear(&c->meter);
     if (ks_prompt_secret(&text, question, err) != KS_OK)
         return err->code;
+    /* A mistyped recovery key of the right length is still told by its group,
+     * though the vault has passphrases too. */
     if (passphrases && !has_recovery_length(text)) {
         keep_key(c, KS_SLOT_PASSPHRASE, text);
         return KS_OK;
@@ -192,6 +199,7 @@ key_from_prompt(struct ks_cli *c, const struct ks_unlock_ask *ask,
         int rc = ask_for_key(c, ask, &mistyped);
 
         if (rc != KS_E_WRONG_KEY) {
+            /* A key, Ctrl-C, or a terminal that went away. */
             *err = mistyped;
             return rc;
         }
@@ -230,6 +238,7 @@ ks_cli_check_key_flags(const struct ks_cli *c, struct ks_err *err)
 {
     uint64_t given = c->args.seen & KS_FLAGS_KEY;
 
+    /* no bit, or one */
     if ((given & (given - 1)) == 0)
         return KS_OK;
     return ks_fail(err, KS_E_USAGE, 0,
