@@ -3,6 +3,13 @@
  * entry_table and an index_set. What claims a pack, a snapshot or a whole
  * fold, tells all its entries; so a chunk that nothing is known of can only
  * lie in packs that nobody claims, and those are few.
+ *
+ * Every pack has a number here, and places of chunks refer to packs by it: 4
+ * bytes instead of 28. A number never changes and no pack is ever dropped, so
+ * numbers stay good as long as the index.
+ *
+ * Locking is the caller's. While a snapshot is written, pipeline.c holds its
+ * own lock around every call; nothing in here may block on anything else.
  */
 #include "vault/index.h"
 
@@ -17,8 +24,11 @@
 #include "vault/index_file.h"
 #include "vault/index_set.h"
 
+/* 128 TiB of full packs; below what idmap and entry_table can number. */
 #define PACKS_MAX ((uint32_t)1 << 24)
 
+/* A pack by its number. One of the run at hand has neither id nor size until
+ * ks_index_name_pack(): it is not in pack_map, as nobody can name it. */
 struct known_pack {
     struct ks_pack_ref ref;
     uint32_t store_size; /* as listed; 0: not in the store */
@@ -36,6 +46,7 @@ struct ks_index {
     uint32_t pack_cap;
     struct ks_idmap pack_map;
 
+    /* Places by chunk; grows while packs are put and while tables are read. */
     struct ks_entry_table loose;
 
     uint8_t (*runs)[16]; /* snapshots whose entries are loose */
@@ -44,6 +55,7 @@ struct ks_index {
 
     struct ks_index_set *folded;
 
+    /* Damage is rare, so the reader of tables costs nothing until then. */
     struct ks_pack_reader *tables; /* of packs; made when it is needed */
     bool searched;
 };
@@ -65,6 +77,7 @@ make_room(void **array, uint32_t count, uint32_t *cap, size_t size)
     return true;
 }
 
+/* For pack_map: valid until packs are added, as idmap.h asks. */
 static const uint8_t *
 pack_id_of(const void *owner, uint32_t value)
 {
@@ -93,18 +106,22 @@ append_pack(struct ks_index *x, const struct ks_pack_ref *ref, uint32_t *number,
     }
     x->packs[x->pack_count] = p;
     if (ref != NULL)
+        /* The map asks for the id of the new number: it is in place by now. */
         rc = ks_idmap_add(&x->pack_map, x->pack_count, err);
     if (rc == KS_OK)
         *number = x->pack_count++;
     return rc;
 }
 
+/* What the callbacks of a listing and of numbering need. */
 struct listing {
     struct ks_index *x;
     struct ks_err *err;
 };
 
-/* Note a pack that the store has. Its commitment is learnt later. */
+/* Note a pack that the store has. Its commitment is learnt later: from
+ * whoever claims it, or from its own header. A size of 0 is kept, but a pack
+ * of that size is as good as none: see usable() and learn_pack(). */
 static int
 note_listed(void *user, const char *name, uint64_t size)
 {
@@ -129,6 +146,7 @@ is_pack_damage(int rc)
            rc == KS_E_NOTFOUND;
 }
 
+/* For ks_index_set_number(): an index object claims the pack. */
 static int
 number_pack(void *user, const struct ks_pack_ref *ref, uint32_t *number)
 {
@@ -153,6 +171,9 @@ ks_index_open(struct ks_index **out, const struct ks_object_context *cx,
     x->pack_map =
         (struct ks_idmap){.id_len = 16, .id_of = pack_id_of, .owner = x};
     ks_entry_table_init(&x->loose);
+    /* Packs before index objects: what an index object names was put before
+     * it, unless a collector deletes it right now, and then it does not
+     * count. */
     rc = ks_store_list(cx->store, KS_DIR_PACKS, note_listed, &l, err);
     if (rc == KS_OK)
         rc = ks_index_set_open(&x->folded, cx, err);
@@ -200,6 +221,8 @@ ks_index_add_pack(struct ks_index *x, const struct ks_pack_ref *ref,
             return rc;
         known = *number;
     } else {
+        /* Size and commitment as they should be, against which the listed
+         * size and the header that is read are held. */
         x->packs[known].ref = *ref; /* a listing knows no commitment */
     }
     x->packs[known].claimed = ref != NULL;
@@ -213,6 +236,7 @@ ks_index_name_pack(struct ks_index *x, uint32_t number,
 {
     assert(number < x->pack_count);
     x->packs[number].ref = *ref;
+    /* Put by us, whole, a moment ago: no listing need say so. */
     x->packs[number].store_size = ref->size;
     x->packs[number].claimed = true;
 }
@@ -240,6 +264,8 @@ struct learning {
     struct ks_err *err;
 };
 
+/* One entry of a table into the loose half. A pack whose entries are there
+ * already adds nothing: the very same place is kept once. */
 static int
 learn_entry(void *user, const struct ks_entry *e)
 {
@@ -248,12 +274,16 @@ learn_entry(void *user, const struct ks_entry *e)
     return ks_index_add(l->x, l->pack, e, l->err);
 }
 
-/* Read a pack's own table, if the pack can be read. */
+/* Read a pack's own table, if the pack can be read: KS_OK also if it cannot,
+ * for then its chunks are missing, and that is said when one is wanted. Only
+ * once: `learnt` ends it. A failure of the device or of memory is no damage
+ * and is passed on. */
 static int
 learn_pack(struct ks_index *x, uint32_t number, struct ks_err *err)
 {
     struct ks_err why = KS_ERR_INIT;
     struct learning l = {.x = x, .pack = number, .err = &why};
+    /* Stays where it is: reading a table adds places, never packs. */
     struct known_pack *p = &x->packs[number];
     struct ks_pack_ref ref = p->ref;
     int rc = KS_OK;
@@ -334,6 +364,9 @@ take_place(void *user, uint32_t pack, const struct ks_entry *e)
     return s->found;
 }
 
+/* Offer the places that the loose half has. The table may grow while a place
+ * is looked at (base_counts() may learn packs), but places do not move, and
+ * new ones go to the end of the row. */
 static void
 seek_loose(struct seeking *s)
 {
@@ -460,12 +493,13 @@ ks_index_should_fold(const struct ks_index *x)
            (x->run_count > 0 && x->loose.count >= KS_FOLD_ENTRIES);
 }
 
-/* The loose half as index_write.c wants it. */
+/* The loose half as index_write.c wants it: by place in `order`. */
 struct fold {
     const struct ks_index *x;
     uint32_t *order; /* places by id */
 };
 
+/* Entry i in the order of ids. */
 static void
 fold_entry(const void *user, size_t i, uint32_t *pack, struct ks_entry *out)
 {
@@ -475,6 +509,7 @@ fold_entry(const void *user, size_t i, uint32_t *pack, struct ks_entry *out)
     ks_entry_table_get(&f->x->loose, f->order[i], out);
 }
 
+/* A pack by the number that fold_entry() gave. */
 static struct ks_pack_ref
 fold_pack(const void *user, uint32_t number)
 {
@@ -483,6 +518,7 @@ fold_pack(const void *user, uint32_t number)
     return f->x->packs[number].ref;
 }
 
+/* For qsort_r: by id, then by number, so that equal ids keep their order. */
 static int
 compare_places(const void *a, const void *b, void *table)
 {
@@ -502,11 +538,14 @@ ks_index_fold(struct ks_index *x, struct ks_err *err)
                                      .cover_count = x->run_count};
     int rc;
 
+    /* 4 bytes a place, of at most 2^28: this cannot wrap. Sorting numbers
+     * leaves the table in the order of adding, which its rows rely on. */
     f.order = malloc(((size_t)x->loose.count + 1) * sizeof(*f.order));
     if (f.order == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "not enough memory for the index");
     /* Places in packs that do not count go in as well: a mark may be given
-     * up, a sync program may still be bringing a pack. */
+     * up, a sync program may still be bringing a pack. Only what was never
+     * put at all stays out: a pack that has no name. */
     for (uint32_t i = 0; i < x->loose.count; i++)
         if (x->packs[ks_entry_table_pack(&x->loose, i)].ref.size != 0)
             f.order[source.count++] = i;
@@ -538,5 +577,8 @@ ks_index_pack_state(const struct ks_index *x, size_t i)
                                   .store_size = p->store_size,
                                   .in_store = p->store_size != 0,
                                   .right_size = p->ref.size == p->store_size,
+                                  /* A pack whose table was read because
+                                   * something did not open may belong to
+                                   * that: verify must not call it left over. */
                                   .claimed = p->claimed || p->learnt};
 }

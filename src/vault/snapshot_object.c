@@ -1,7 +1,13 @@
 /*
- * snapshot_object: encoding and decoding of snapshots. What it reads has been
- * authenticated, but it is read as if it had not: a vault may have been
- * written by a program with a fault.
+ * snapshot_object: encoding and decoding of snapshots; the byte table is in
+ * snapshot_object.h. What it reads has been authenticated, but it is read as
+ * if it had not: a vault may have been written by a program with a fault.
+ *
+ * Fields come in any order and tags may be new, so that a later version can
+ * add some which this one passes over. A known field that has not its exact
+ * shape is KS_E_CORRUPT, never guessed at. Every repeated field has a named
+ * maximum, and so has all memory taken for it. A single field that comes
+ * twice counts as it stands last; none is written so.
  */
 #include "vault/snapshot_object.h"
 
@@ -11,6 +17,7 @@
 
 #include "base/cursor.h"
 
+/* Tags of the fields, u16le on disk: never renumbered, never used again. */
 enum tag {
     TAG_WRITER = 1,
     TAG_RUN = 2,
@@ -31,12 +38,17 @@ enum tag {
     TAG_PACK = 17,
 };
 
-#define COUNTS       9
-#define HEAD_SIZE    ((size_t)40)
-#define FLAG_LOST    1
-#define FLAG_RAW     2
+/* Numbers in the counts field, their order fixed by the header. */
+#define COUNTS 9
+/* writer 16, run 8, snapshot 16 */
+#define HEAD_SIZE ((size_t)40)
+#define FLAG_LOST 1
+#define FLAG_RAW  2
+/* Of an extra; its reader has 32 bytes for it. */
 #define NAME_MAX_LEN ((size_t)31)
 
+/* One field: tag, length, value. Every len here is below 4 GiB: packs and
+ * extras are not put by this one, the rest are small fixed shapes and texts. */
 static int
 put_field(struct ks_buf *out, enum tag tag, const void *data, size_t len,
           struct ks_err *err)
@@ -50,6 +62,7 @@ put_field(struct ks_buf *out, enum tag tag, const void *data, size_t len,
     return rc;
 }
 
+/* A field that is one u64. */
 static int
 put_number(struct ks_buf *out, enum tag tag, uint64_t v, struct ks_err *err)
 {
@@ -59,6 +72,7 @@ put_number(struct ks_buf *out, enum tag tag, uint64_t v, struct ks_err *err)
     return put_field(out, tag, bytes, sizeof(bytes), err);
 }
 
+/* A field that is a text, without its NUL; decoding gives it one again. */
 static int
 put_text(struct ks_buf *out, enum tag tag, const char *text, struct ks_err *err)
 {
@@ -72,6 +86,8 @@ ks_snapshot_put_extra(struct ks_buf *extras, const char *name,
     size_t n = strlen(name);
     int rc;
 
+    /* Names come from connectors, not from files: capture.c has checked
+     * them. */
     assert(n >= 1 && n <= NAME_MAX_LEN);
     rc = ks_buf_u16le(extras, TAG_EXTRA, err);
     if (rc == KS_OK)
@@ -89,6 +105,8 @@ int
 ks_snapshot_put_pack(struct ks_buf *packs, const struct ks_pack_ref *ref,
                      const struct ks_pack_builder *b, struct ks_err *err)
 {
+    /* The builder's table is encoded entry by entry as chunks are added, and
+     * its form is the one a pack's own table has: it goes in as it is. */
     size_t len = KS_PACK_REF_SIZE + ks_varint_size(b->count) + b->table.len;
     int rc = ks_buf_u16le(packs, TAG_PACK, err);
 
@@ -103,6 +121,7 @@ ks_snapshot_put_pack(struct ks_buf *packs, const struct ks_pack_ref *ref,
     return rc;
 }
 
+/* Who wrote it, when, where it stands among the others, and its root. */
 static int
 put_identity(struct ks_buf *out, const struct ks_snapshot_info *info,
              struct ks_err *err)
@@ -137,6 +156,7 @@ put_identity(struct ks_buf *out, const struct ks_snapshot_info *info,
     return rc;
 }
 
+/* The numbers, the flags and what policy left out. */
 static int
 put_counts(struct ks_buf *out, const struct ks_snapshot_info *info,
            struct ks_err *err)
@@ -165,6 +185,8 @@ put_counts(struct ks_buf *out, const struct ks_snapshot_info *info,
     return rc;
 }
 
+/* One thing that was odd in the source. The texts are cut to what the struct
+ * can hold: a connector may have filled them to the brim. */
 static int
 put_report(struct ks_buf *out, const struct ks_report_entry *e,
            struct ks_err *err)
@@ -190,6 +212,7 @@ put_report(struct ks_buf *out, const struct ks_report_entry *e,
     return put_field(out, TAG_REPORT, bytes, n, err);
 }
 
+/* The newest run known of one writer. */
 static int
 put_head(struct ks_buf *out, const struct ks_head *h, struct ks_err *err)
 {
@@ -207,6 +230,9 @@ ks_snapshot_encode(struct ks_buf *out, const struct ks_snapshot_info *info,
 {
     int rc;
 
+    /* The caller may encode twice into one buffer, as a snapshot says its
+     * own size (capture.c); the second time must have the same length, and
+     * has: numbers are fixed in size. */
     ks_buf_reset(out);
     rc = ks_buf_u8(out, 1, err);
     if (rc == KS_OK)
@@ -240,6 +266,7 @@ get_text(struct ks_cursor *c, char *out, size_t size)
     return true;
 }
 
+/* All nine; what may be left over is of a later version. */
 static bool
 get_counts(struct ks_cursor *c, struct ks_snapshot_info *out)
 {
@@ -254,6 +281,8 @@ get_counts(struct ks_cursor *c, struct ks_snapshot_info *out)
     return true;
 }
 
+/* One reason and its count, into the next of KS_SKIPS_MAX places. False also
+ * if they are used up. */
 static bool
 get_skip(struct ks_cursor *c, struct ks_snapshot_info *out)
 {
@@ -266,7 +295,9 @@ get_skip(struct ks_cursor *c, struct ks_snapshot_info *out)
     return true;
 }
 
-/* Room for one more in an array that grows by doubling. */
+/* Room for one more in an array that grows by doubling: its capacity is the
+ * next power of two, so the count alone tells when it is full. False if there
+ * is no memory; the array is then as it was. */
 static bool
 grow(void **array, size_t count, size_t size)
 {
@@ -281,12 +312,15 @@ grow(void **array, size_t count, size_t size)
     return true;
 }
 
+/* All that is wrong in a snapshot is said in the same words: the cause is a
+ * program, and what the user can do is the same. */
 static int
 malformed_field(struct ks_err *err)
 {
     return ks_fail(err, KS_E_CORRUPT, 0, "a snapshot is malformed");
 }
 
+/* Undo put_report(). False if it is cut short or a text is too long. */
 static bool
 parse_report(struct ks_cursor *c, struct ks_report_entry *e)
 {
@@ -308,6 +342,7 @@ parse_report(struct ks_cursor *c, struct ks_report_entry *e)
     return get_text(c, e->why, sizeof(e->why));
 }
 
+/* Keep one entry. A writer keeps KS_REPORT_MAX at most, so more is damage. */
 static int
 get_report(struct ks_cursor *c, struct ks_snapshot_info *out,
            struct ks_err *err)
@@ -322,6 +357,7 @@ get_report(struct ks_cursor *c, struct ks_snapshot_info *out,
     return KS_OK;
 }
 
+/* Keep one head, of at most KS_HEADS_MAX. */
 static int
 get_head(struct ks_cursor *c, struct ks_snapshot_info *out, struct ks_err *err)
 {
@@ -336,7 +372,8 @@ get_head(struct ks_cursor *c, struct ks_snapshot_info *out, struct ks_err *err)
     return KS_OK;
 }
 
-/* The fields of fixed shape. */
+/* The fields of fixed shape, and those not known, which are passed over. The
+ * caller sees to it that nothing is left over. */
 static bool
 get_simple(struct ks_snapshot_info *out, unsigned tag, struct ks_cursor *c)
 {
@@ -358,6 +395,7 @@ get_simple(struct ks_snapshot_info *out, unsigned tag, struct ks_cursor *c)
     case TAG_TIME:
         if (!ks_cursor_u64le(c, &v))
             return false;
+        /* Any time is taken: a wrong clock must not cost a snapshot. */
         out->time_ms = (int64_t)v;
         return true;
     case TAG_SOURCE:
@@ -380,6 +418,7 @@ get_simple(struct ks_snapshot_info *out, unsigned tag, struct ks_cursor *c)
     }
 }
 
+/* Show one extra. A name of no bytes cannot be asked for, and does no harm. */
 static int
 get_extra(struct ks_cursor *c, const struct ks_snapshot_visitor *v,
           struct ks_err *err)
@@ -395,6 +434,10 @@ get_extra(struct ks_cursor *c, const struct ks_snapshot_visitor *v,
     return v->extra(v->user, name, (struct ks_bytes){c->ptr, c->left});
 }
 
+/* Show a pack and then its entries. Their offsets are not written: each begins
+ * where the one before ends, and ks_entry_decode() sees that none goes beyond
+ * KS_PACK_PLAIN_MAX, so offset cannot wrap. If nobody asks for entries, they
+ * are not looked at: listing snapshots need not decode a million of them. */
 static int
 get_pack(struct ks_cursor *c, const struct ks_snapshot_visitor *v,
          struct ks_err *err)
@@ -422,6 +465,9 @@ get_pack(struct ks_cursor *c, const struct ks_snapshot_visitor *v,
     return rc;
 }
 
+/* One field by its tag. Counts and heads may have more behind what is known,
+ * for later versions; the simple ones may not. A visitor's answer is passed on
+ * as it is. */
 static int
 get_field(struct ks_snapshot_info *out, unsigned tag, struct ks_bytes value,
           const struct ks_snapshot_visitor *v, struct ks_err *err)
@@ -462,6 +508,8 @@ ks_snapshot_decode(struct ks_snapshot_info *out, struct ks_bytes content,
     if (version != 1)
         return ks_fail(err, KS_E_UNSUPPORTED, 0,
                        "a snapshot was written by a newer keepsay");
+    /* Ends: each field takes at least the six bytes of its head. A length is
+     * compared with what is left before anything is made of it. */
     while (rc == KS_OK && c.left > 0) {
         struct ks_bytes value;
         uint16_t tag = 0;

@@ -1,7 +1,16 @@
 /*
  * snapshot_reader: a snapshot's streams and blobs, opened and checked. The
- * list is read once, at opening: 40 bytes a chunk stay in memory, so that any
- * stream can be read from its start at once.
+ * list is read once, at opening: about 40 bytes a chunk stay in memory, so
+ * that any stream can be read from its start at once.
+ *
+ * Nothing is believed because it was sealed: a list may have been written by
+ * a program with a fault. Counts are bounded before memory is taken, names
+ * are bounded by list.c, lengths by the chunks they stand in. What is damaged
+ * is KS_E_CORRUPT, what a store has lost KS_E_NOTFOUND; both name the pack or
+ * the chunk and leave the rest of the snapshot readable.
+ *
+ * Bytes: a chunk of records is varint length and record, over and over; a
+ * chunk of pieces is u64le length and 32 bytes a piece (list.h).
  */
 #include "vault/snapshot_reader.h"
 
@@ -18,14 +27,19 @@
 #include "vault/snapshot_object.h"
 #include "vault/vault.h"
 
+/* Far above what a writer makes (KS_STREAMS_MAX, and the chunks of a
+ * snapshot of some terabytes): these only end what cannot be real. */
 #define STREAMS_MAX ((size_t)8192)
 #define CHUNKS_MAX  ((size_t)1 << 26)
 
+/* One chunk of a stream, as far as reading needs it. */
 struct stream_chunk {
     uint8_t id[32];
     uint32_t records;
 };
 
+/* A stream: its name, owned, and its chunks in order. That of the blobs has
+ * no name. `chunks` has room for the next power of two above count. */
 struct stream_chunks {
     char *name;
     struct stream_chunk *chunks;
@@ -33,6 +47,7 @@ struct stream_chunks {
     struct ks_stream_info info;
 };
 
+/* An extra, copied out of the snapshot object; both are wiped at the end. */
 struct extra_value {
     char name[32];
     uint8_t *data;
@@ -40,10 +55,10 @@ struct extra_value {
 };
 
 struct ks_snapshot_reader {
-    struct ks_vault *vault;
-    const struct ks_snapshot_info *info;
+    struct ks_vault *vault;              /* the caller's, open until we close */
+    const struct ks_snapshot_info *info; /* the caller's as well */
     struct ks_index *index;
-    struct ks_chunk_reader *chunks;
+    struct ks_chunk_reader *chunks; /* over index: closed before it */
     struct stream_chunks *streams;
     size_t stream_count;
     struct stream_chunks blobs;
@@ -51,14 +66,15 @@ struct ks_snapshot_reader {
     size_t extra_count;
 };
 
+/* A stream being read. A chunk is copied out of the chunk reader, which all
+ * streams and blobs of a snapshot share, so that they can be read by turns. */
 struct ks_stream {
     struct ks_snapshot_reader *reader;
     const struct stream_chunks *chunks;
-    size_t next; /* chunk */
-    uint8_t *data;
-    size_t len;
-    size_t cap;
-    struct ks_cursor at;
+    size_t next;         /* number of the chunk after the one in data */
+    uint8_t *data;       /* data[0..cap), wiped before it is freed */
+    size_t cap;          /* the largest chunk so far, <= KS_CHUNK_MAX */
+    struct ks_cursor at; /* what is left of the chunk; empty at first */
 };
 
 /* Add a chunk to a stream; grows by doubling. */
@@ -80,6 +96,8 @@ add_chunk(struct stream_chunks *s, const struct ks_chunk_ref *ref,
     }
     memcpy(s->chunks[s->count].id, ref->id, 32);
     s->chunks[s->count++].records = ref->records;
+    /* These cannot wrap: CHUNKS_MAX chunks of at most KS_CHUNK_MAX bytes,
+     * and list.c lets no chunk have more records than bytes. */
     info->records += ref->records;
     info->bytes += ref->plain;
     info->chunks++;
@@ -99,6 +117,8 @@ struct loading {
     struct ks_err *err;
 };
 
+/* The stream called name[0..len), or NULL. There are few streams, so they
+ * are looked through. */
 static struct stream_chunks *
 find_stream(struct ks_snapshot_reader *r, const char *name, size_t len)
 {
@@ -109,6 +129,8 @@ find_stream(struct ks_snapshot_reader *r, const char *name, size_t len)
     return NULL;
 }
 
+/* What follows in the list belongs to this stream or to the blobs. A name
+ * seen before continues its stream (list.h). */
 static int
 load_section(void *user, enum ks_section kind, struct ks_bytes name)
 {
@@ -125,6 +147,8 @@ load_section(void *user, enum ks_section kind, struct ks_bytes name)
         return KS_OK;
     if (r->stream_count >= STREAMS_MAX)
         return ks_fail(l->err, KS_E_CORRUPT, 0, "a list is malformed");
+    /* This may move all streams. Nobody but l->section points at one yet,
+     * and that is set anew below. */
     s = realloc(r->streams, (r->stream_count + 1) * sizeof(*s));
     if (s == NULL)
         return ks_fail(l->err, KS_E_NOMEM, 0, "not enough memory");
@@ -141,6 +165,7 @@ load_section(void *user, enum ks_section kind, struct ks_bytes name)
     return KS_OK;
 }
 
+/* A chunk before any section belongs to nothing: damage. */
 static int
 load_chunk(void *user, const struct ks_chunk_ref *ref)
 {
@@ -151,6 +176,8 @@ load_chunk(void *user, const struct ks_chunk_ref *ref)
     return add_chunk(l->section, ref, l->err);
 }
 
+/* Copy one extra. It counts only once it has its memory, so that a failure
+ * leaves nothing half made. */
 static int
 load_extra(void *user, struct ks_bytes name, struct ks_bytes value)
 {
@@ -164,6 +191,8 @@ load_extra(void *user, struct ks_bytes name, struct ks_bytes value)
     r->extras = e;
     e = &r->extras[r->extra_count];
     *e = (struct extra_value){.len = value.len};
+    /* The place behind the last extra is in the array already, but not
+     * counted: what fails here is not freed twice. */
     if (name.len >= sizeof(e->name) || value.len > KS_EXTRA_MAX)
         return ks_fail(l->err, KS_E_CORRUPT, 0, "a snapshot is malformed");
     memcpy(e->name, name.ptr, name.len);
@@ -211,6 +240,8 @@ ks_snapshot_reader_open(struct ks_snapshot_reader **out, struct ks_vault *v,
         return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
     r->vault = v;
     r->info = info;
+    /* No pack is doomed for a reader: what a mark names is there until it is
+     * deleted, and until then it can be read. */
     rc = ks_snapshots_index(&r->index, v, NULL, err);
     if (rc == KS_OK)
         rc = ks_chunk_reader_open(&r->chunks, ks_vault_context(v), r->index,
@@ -241,6 +272,7 @@ ks_snapshot_reader_close(struct ks_snapshot_reader *r)
     }
     free(r->streams);
     free(r->blobs.chunks);
+    /* Extras hold what restores the original: nobody else's business. */
     for (size_t i = 0; i < r->extra_count; i++) {
         ks_wipe(r->extras[i].data, r->extras[i].len);
         free(r->extras[i].data);
@@ -298,6 +330,8 @@ ks_stream_open(struct ks_stream **out, struct ks_snapshot_reader *r,
 static int
 next_chunk(struct ks_stream *s, struct ks_err *err)
 {
+    /* Counted on before it is read: after a damaged or missing chunk the
+     * next call goes on with the one behind it, as the header promises. */
     const struct stream_chunk *c = &s->chunks->chunks[s->next++];
     struct ks_chunk chunk;
     uint8_t *bigger;
@@ -306,6 +340,7 @@ next_chunk(struct ks_stream *s, struct ks_err *err)
     if (rc < 0)
         return rc;
     if (chunk.plain.len > s->cap) {
+        /* Not realloc: that could leave a copy of the records behind. */
         bigger = malloc(chunk.plain.len);
         if (bigger == NULL)
             return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
@@ -321,6 +356,9 @@ next_chunk(struct ks_stream *s, struct ks_err *err)
     return KS_OK;
 }
 
+/* The chunk at hand is used up before the next is opened; an empty chunk is
+ * passed over, so the loop ends after at most as many rounds as there are
+ * chunks. */
 int
 ks_stream_next(struct ks_stream *s, struct ks_bytes *record, struct ks_err *err)
 {
@@ -357,14 +395,18 @@ struct blob_reader {
     struct ks_reader base; /* must stay first */
     struct ks_snapshot_reader *r;
     uint8_t *pieces; /* count × 32 */
-    size_t count;
-    size_t next;
-    uint8_t *data; /* KS_PIECE_SIZE bytes */
-    size_t len;
-    size_t at;
-    uint64_t left; /* bytes of the blob that are to come */
+    size_t count;    /* 1 <= count <= KS_BLOB_PIECES_MAX */
+    size_t next;     /* the piece to open next, <= count */
+    uint8_t *data;   /* KS_PIECE_SIZE bytes */
+    size_t len;      /* of the piece in data, all of it checked */
+    size_t at;       /* handed out of it, <= len */
+    uint64_t left;   /* bytes of the blob that are to come */
 };
 
+/* The reader's verb: what is left of the piece at hand, at most cap bytes; a
+ * piece is opened when the one before is used up. A piece of no bytes, or of
+ * more than are wanted, is damage: without the first the loop of whoever
+ * reads might not end, the second could overrun what ks_blob_open() said. */
 static int
 blob_read(struct ks_reader *base, void *buf, size_t cap, size_t *got,
           struct ks_err *err)
@@ -401,6 +443,7 @@ blob_read(struct ks_reader *base, void *buf, size_t cap, size_t *got,
     return KS_OK;
 }
 
+/* The reader's other verb; also for one that was never quite opened. */
 static void
 blob_close(struct ks_reader *base)
 {
@@ -418,7 +461,10 @@ static const struct ks_reader_ops blob_ops = {
     .close = blob_close,
 };
 
-/* Length and pieces of the blob called id. */
+/* Length and pieces of the blob called id. A chunk of that id is the blob
+ * itself, if it has one piece, or names the pieces. The first costs no read
+ * here: its length stands in the index. Fills count, left and pieces, which
+ * blob_close() frees also after a failure. */
 static int
 find_pieces(struct blob_reader *b, const uint8_t *id, struct ks_err *err)
 {
@@ -443,6 +489,9 @@ find_pieces(struct blob_reader *b, const uint8_t *id, struct ks_err *err)
     if (chunk.entry.kind != KS_CHUNK_PIECES || chunk.plain.len < 8 ||
         (chunk.plain.len - 8) % 32 != 0)
         return ks_fail(err, KS_E_CORRUPT, 0, "a blob is malformed");
+    /* The length and the number of pieces must agree, so the count bounds
+     * the memory: at most KS_BLOB_PIECES_MAX × 32 bytes. That the pieces
+     * have these bytes is seen as they are read. */
     b->left = ks_get_u64le(chunk.plain.ptr);
     b->count = (chunk.plain.len - 8) / 32;
     if (b->left > KS_BLOB_MAX || ks_blob_pieces(b->left) != b->count)
@@ -485,6 +534,8 @@ ks_snapshot_blobs(struct ks_snapshot_reader *r,
                   int (*each)(void *user, const uint8_t *id, uint64_t size),
                   void *user, struct ks_err *err)
 {
+    /* The section of the blobs is read like a stream without a name; its
+     * records are blob entries (list.h). */
     struct ks_stream s = {.reader = r, .chunks = &r->blobs};
     struct ks_bytes record;
     int rc;
