@@ -187,12 +187,27 @@ find_pack(struct ks_pack_reader *r, const struct ks_pack_ref *ref, bool check,
     return KS_OK;
 }
 
+/* Plaintext length of segment `index` of a pack of `plain` bytes. */
+static size_t
+segment_len(size_t plain, uint64_t index)
+{
+    size_t start = (size_t)index * KS_SEAL_SEGMENT;
+
+    assert(start < plain);
+    return plain - start < KS_SEAL_SEGMENT ? plain - start : KS_SEAL_SEGMENT;
+}
+
+/* A kept segment of a pack that is `plain` bytes long. Its length is looked at
+ * too: whoever keeps the store may say another size than before, and then the
+ * last segment of one size is not that of the other. */
 static struct kept_segment *
-find_segment(struct ks_pack_reader *r, const uint8_t *pack, uint64_t index)
+find_segment(struct ks_pack_reader *r, const struct open_pack *p,
+             uint64_t index)
 {
     for (size_t i = 0; i < r->segment_count; i++) {
         struct kept_segment *s = &r->segments[i];
-        if (s->len > 0 && s->index == index && memcmp(s->pack, pack, 16) == 0)
+        if (s->len == segment_len(p->plain, index) && s->index == index &&
+            memcmp(s->pack, p->ref.id, 16) == 0)
             return s;
     }
     return NULL;
@@ -212,16 +227,6 @@ keep_segment(struct ks_pack_reader *r, const uint8_t *pack, uint64_t index,
     s->len = len;
     s->used = ++r->clock;
     memcpy(s->data, data, len);
-}
-
-/* Plaintext length of segment `index` of a pack of `plain` bytes. */
-static size_t
-segment_len(size_t plain, uint64_t index)
-{
-    size_t start = (size_t)index * KS_SEAL_SEGMENT;
-
-    assert(start < plain);
-    return plain - start < KS_SEAL_SEGMENT ? plain - start : KS_SEAL_SEGMENT;
 }
 
 /* A range of a pack's plaintext, and where it is wanted. */
@@ -287,7 +292,7 @@ read_range(struct ks_pack_reader *r, struct open_pack *p, uint32_t offset,
     uint64_t last = (offset + (uint64_t)len - 1) / KS_SEAL_SEGMENT;
     struct kept_segment *s;
 
-    while (first <= last && (s = find_segment(r, p->ref.id, first)) != NULL) {
+    while (first <= last && (s = find_segment(r, p, first)) != NULL) {
         copy_part(&span, first, s->data, s->len);
         s->used = ++r->clock;
         first++;
