@@ -78,6 +78,8 @@ fill_snapshot(struct ks_snapshot_writer *w, const struct ks_backup_options *o,
 
     if (rc != KS_OK)
         return rc;
+    /* The last place where one Ctrl-C stops it: from the commit on the snapshot
+     * is made. */
     return ks_progress_step(o->progress, "finish", 0, 0, err);
 }
 
@@ -111,6 +113,8 @@ capture_source(struct ks_snapshot_info *info, struct ks_session *s,
     struct ks_source *src = NULL;
     int rc;
 
+    /* The cheap things first: a state folder that cannot be made ends the run
+     * before the source's key is derived. */
     rc = ks_session_state(s, &capture.state_folder, err);
     if (rc == KS_OK)
         rc = open_source(&src, o, err);

@@ -77,6 +77,7 @@ target_mode(const char *to)
     struct stat st;
     int rc;
 
+    /* Nothing there: a new place, which open() makes. */
     if (stat(to, &st) != 0)
         return KS_STORE_CREATE;
     if (!S_ISDIR(st.st_mode))
@@ -131,6 +132,7 @@ ks_job_copy(struct ks_copy_result *out, uint8_t *vault_id,
     }
     if (rc == KS_OK) {
         rc = ks_vault_copy(from, to, job->progress, out, err);
+        /* Closed first: what drop_if_hollow() judges is what is on disk. */
         ks_store_close(to);
         if (rc != KS_OK && writing.mode == KS_STORE_CREATE)
             drop_if_hollow(job->to);

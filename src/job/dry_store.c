@@ -159,6 +159,7 @@ dry_list(struct ks_store *s, const char *folder,
     size_t len = strlen(folder);
     int rc = ks_store_list(d->behind, folder, each, user, err);
 
+    (void)pthread_mutex_lock(&d->lock); /* each() does not call the store */
     for (size_t i = 0; rc == KS_OK && i < d->count; i++) {
         const char *name = d->list[i].name;
         bool inside = len == 0
@@ -168,6 +169,7 @@ dry_list(struct ks_store *s, const char *folder,
         if (inside)
             rc = each(user, len == 0 ? name : name + len + 1, d->list[i].size);
     }
+    (void)pthread_mutex_unlock(&d->lock);
     return rc;
 }
 
@@ -177,14 +179,19 @@ static int
 dry_remove(struct ks_store *s, const char *name, struct ks_err *err)
 {
     struct dry_store *d = dry_of(s);
-    struct dry_object *o = find_dry(d, name);
+    struct dry_object *o;
 
+    (void)pthread_mutex_lock(&d->lock);
+    o = find_dry(d, name);
+    if (o != NULL) {
+        free(o->data);
+        *o = d->list[--d->count];
+    }
+    (void)pthread_mutex_unlock(&d->lock);
     if (o == NULL) {
         return ks_fail(err, KS_E_USAGE, 0, "%s: a dry run removes nothing",
                        name);
     }
-    free(o->data);
-    *o = d->list[--d->count];
     return KS_OK;
 }
 

@@ -18,6 +18,9 @@
 
 #define SLOT_DIGITS_MIN ((size_t)4) /* of an id, to name a slot */
 
+/* The vault with a slot for each unlock. Takes the store, also when it fails. A
+ * folder in which a later slot could not be put keeps what is there: it is a
+ * whole vault, which the first unlock opens. */
 static int
 make_vault(struct ks_vault **out, struct ks_store *store,
            const struct ks_init_job *job, struct ks_err *err)
@@ -83,6 +86,8 @@ ks_recovery_key_new(struct ks_secret **out, struct ks_err *err)
 
     if (ks_secret_new(&key, KS_RECOVERY_BYTES, err) != KS_OK)
         return err->code;
+    /* All bits are random: nothing is derived from a clock, a name or a
+     * passphrase. */
     ks_random(key->data, key->len);
     *out = key;
     return KS_OK;
@@ -99,6 +104,8 @@ ks_recovery_key_write(const char *path, const struct ks_secret *key,
     assert(key->len == KS_RECOVERY_BYTES);
 
     ks_recovery_text(text, key->data);
+    /* Never in place of another file: that may be the key of another vault, and
+     * the only copy of it. */
     rc = ks_outfile_open(&file, path, 0600, false, err);
     if (rc == KS_OK)
         rc = ks_outfile_write(file, text, strlen(text), err);
@@ -107,10 +114,12 @@ ks_recovery_key_write(const char *path, const struct ks_secret *key,
     if (rc == KS_OK)
         rc = ks_outfile_commit(file, err);
     ks_outfile_close(file);
+    /* the key itself is the caller's */
     ks_wipe(text, sizeof(text));
     return rc;
 }
 
+/* A search through all slots: two that match must be told from one. */
 struct slot_search {
     const char *text;
     size_t len;
@@ -126,6 +135,7 @@ match_slot(void *user, const struct ks_slot_info *slot)
     char hex[2 * sizeof(slot->id) + 1];
 
     ks_hex_encode(hex, slot->id, sizeof(slot->id));
+    /* A text longer than an id matches none: the NUL of hex differs. */
     if (strncmp(hex, search->text, search->len) == 0) {
         search->found = *slot;
         search->matches++;
@@ -140,6 +150,7 @@ ks_slot_find(struct ks_slot_info *out, struct ks_session *s, const char *text,
     struct slot_search search = {.text = text, .len = strlen(text)};
 
     if (search.len < SLOT_DIGITS_MIN ||
+        /* Lower case, as we print them. */
         strspn(text, "0123456789abcdef") != search.len) {
         return ks_fail(err, KS_E_USAGE, 0,
                        "a slot is named by at least %zu of the first digits "

@@ -13,6 +13,8 @@
 #include "base/file.h"
 #include "crypto/hash.h"
 
+/* Two seconds, the step of FAT's clock: a change within it could leave the
+ * times as they are. */
 #define SETTLE_NS ((int64_t)2 * 1000 * 1000 * 1000)
 
 /* A time of the file system in nanoseconds. */
@@ -119,6 +121,8 @@ ks_looks_same(const struct ks_looks *a, const struct ks_looks *b)
 bool
 ks_looks_settled(const struct ks_looks *looks, int64_t now_ms)
 {
+    /* A clock that was set back gives an age below zero, and a time that no
+     * clock has one that no number holds: neither is settled. */
     int64_t newest =
         looks->mtime_ns > looks->ctime_ns ? looks->mtime_ns : looks->ctime_ns;
     int64_t now_ns;

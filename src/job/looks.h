@@ -31,6 +31,7 @@ struct ks_looks {
 KS_MUST_CHECK int
 ks_looks_take(struct ks_looks *out, const char *path, struct ks_err *err);
 
+/* Whether nothing that is looked at differs, the path included. */
 bool ks_looks_same(const struct ks_looks *a, const struct ks_looks *b);
 
 /*

@@ -14,9 +14,12 @@
 #include "base/file.h"
 #include "vault/object.h"
 
-#define MEMO_VERSION  1U
+/* Rises whenever the bytes change; another one reads as an empty memo. */
+#define MEMO_VERSION 1U
+/* Bytes; KS_MEMO_MAX entries of 153 take 10 KiB, padded and sealed. */
 #define MEMO_FILE_MAX ((size_t)1 << 20)
 
+/* The bits of a policy in the file; they never change their meaning. */
 enum policy_flag {
     MEMO_NO_MEDIA = 1,
     MEMO_ALLOW_INCOMPLETE = 2,
@@ -103,6 +106,8 @@ ks_memo_read(struct ks_memo *out, const struct ks_object_context *cx,
     ks_buf_init(&sealed, MEMO_FILE_MAX);
     ks_buf_init(&content, MEMO_FILE_MAX);
     *out = (struct ks_memo){0};
+    /* Nobody is told why a memo does not open: the file is read again, and the
+     * next memo replaces this one. */
     if (ks_file_read(path, MEMO_FILE_MAX, &sealed, &odd) == KS_OK &&
         ks_object_unseal(cx, KS_OBJ_STATE, ks_buf_bytes(&sealed), &content,
                          &odd) == KS_OK)
@@ -173,6 +178,7 @@ ks_memo_write(const struct ks_memo *memo, const struct ks_object_context *cx,
         rc = ks_object_seal(cx, KS_OBJ_STATE, ks_buf_bytes(&content), &sealed,
                             id, err);
     if (rc == KS_OK)
+        /* Whole or not at all: it takes the old one's name when committed. */
         rc = ks_outfile_open(&file, path, 0600, true, err);
     if (rc == KS_OK)
         rc = ks_outfile_write(file, sealed.data, sealed.len, err);
@@ -193,6 +199,7 @@ ks_memo_find(const struct ks_memo *memo, const struct ks_looks *looks,
         const struct ks_memo_entry *e = &memo->list[i];
 
         if (ks_looks_same(&e->looks, looks) &&
+            /* The same file under another policy makes another snapshot. */
             policy_flags(&e->policy) == policy_flags(policy) &&
             e->policy.attachment_bytes_max == policy->attachment_bytes_max)
             return e;
@@ -220,6 +227,8 @@ ks_memo_put(struct ks_memo *memo, const struct ks_memo_entry *entry)
             break;
         }
     }
+    /* The list is in the order of the last backup, so the first entry is the
+     * one that was not backed up for longest. */
     if (memo->count == KS_MEMO_MAX)
         drop_entry(memo, 0);
     memo->list[memo->count++] = *entry;

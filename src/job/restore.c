@@ -55,6 +55,8 @@ name_target(char **out, const struct ks_restore_job *job,
     struct stat st;
     char *path;
 
+    /* Else it is the file's own name; whether it may be replaced is seen to
+     * when it is opened. */
     if (stat(job->to, &st) == 0 && S_ISDIR(st.st_mode))
         return name_in_folder(out, job->to, info, err);
     path = strdup(job->to);
@@ -91,6 +93,7 @@ make_target_key(struct ks_secret **out, const struct ks_source_ops *ops,
     char text[TARGET_KEY_SIZE] = {0};
     int rc;
 
+    /* zeroed above, so it ends in a NUL whatever is written */
     ops->make_target_key(text, sizeof(text));
     rc = ks_secret_copy(&key, text, strlen(text), err);
     ks_wipe(text, sizeof(text));
@@ -119,6 +122,7 @@ write_target(const struct ks_restore_job *job, struct ks_snapshot_reader *r,
     int rc = KS_OK;
 
     if (job->target_key_out != NULL) {
+        /* On disk before the file that it opens. */
         rc = make_target_key(&made, ops, job->target_key_out, err);
         options.target_key = made;
     }
@@ -173,6 +177,7 @@ restore_snapshot(struct ks_restore_result *out, struct ks_session *s,
     }
     rc = name_target(&path, job, info, err);
     if (rc == KS_OK)
+        /* A Ctrl-C that came while a key was derived is heard here. */
         rc = ks_progress_step(job->progress, "begin", 0, 0, err);
     if (rc == KS_OK)
         rc = ks_snapshot_reader_open(&r, ks_session_vault(s), info, err);

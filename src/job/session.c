@@ -62,6 +62,7 @@ keep_slot_name(void *user, const char *name, uint64_t size)
 {
     struct slot_names *names = user;
 
+    /* No slot is so large: not read, and not asked for. */
     if (size > KS_SLOT_SIZE_MAX)
         return KS_OK;
     return ks_buf_append(&names->text, name, strlen(name) + 1, names->err);
@@ -122,6 +123,7 @@ unlock_vault(struct ks_session *s, struct ks_store *store, unsigned kinds,
         rc = ks_vault_open(&s->vault, store, &key, &wrong);
         if (rc == KS_OK)
             return KS_OK;
+        /* Damage or a disk that fails: another key would not help. */
         if (rc != KS_E_WRONG_KEY) {
             *err = wrong;
             return ks_context(err, "%s", s->access->where);
@@ -174,6 +176,7 @@ ks_session_open(struct ks_session **out, const struct ks_access *access,
     rc = ks_place_open(&store, access->where, &options, NULL, err);
     if (rc == KS_OK)
         rc = slot_kinds(store, &kinds, err);
+    /* Before the vault is opened, so that it never has the real store. */
     if (rc == KS_OK && access->dry_run)
         rc = ks_dry_store_open(&store, err);
     if (rc == KS_OK)
@@ -270,6 +273,7 @@ ks_session_state(struct ks_session *s, const char **folder, struct ks_err *err)
 {
     int rc = KS_OK;
 
+    /* Made only when it is written to: whoever just lists leaves no trace. */
     if (!s->access->dry_run)
         rc = ks_make_dirs(s->state, err);
     else if (s->dry_state == NULL)

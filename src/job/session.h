@@ -48,9 +48,12 @@ struct ks_access {
     void *user;
 };
 
-/* KS_E_NOTFOUND (no vault there), KS_E_WRONG_KEY, KS_E_CORRUPT,
+/*
+ * KS_E_NOTFOUND (no vault there), KS_E_WRONG_KEY, KS_E_CORRUPT,
  * KS_E_INCOMPLETE, KS_E_UNSUPPORTED, KS_E_BUSY, KS_E_IO, KS_E_NOMEM, and what
- * unlock() answered. The strings of `access` must outlive the session. */
+ * unlock() answered. *access and its strings must outlive the session; the key
+ * need not.
+ */
 KS_MUST_CHECK int
 ks_session_open(struct ks_session **out, const struct ks_access *access,
                 struct ks_err *err);
@@ -58,8 +61,11 @@ ks_session_open(struct ks_session **out, const struct ks_access *access,
 /* Close the vault too. NULL is ok. */
 void ks_session_close(struct ks_session *s);
 
+/* The open vault, borrowed; never NULL. */
 struct ks_vault *ks_session_vault(const struct ks_session *s);
+/* As the user named it, borrowed. */
 const char *ks_session_where(const struct ks_session *s);
+/* Whether nothing is to be stored. */
 bool ks_session_dry(const struct ks_session *s);
 
 /* The name of the client state folder of this vault at this place, whether it

@@ -27,6 +27,8 @@ take_cycle(uint64_t *cycle, struct ks_session *s, struct ks_err *err)
 
     if (ks_memo_read(&memo, cx, ks_session_state_name(s), err) != KS_OK)
         return err->code;
+    /* Counted before the part is read: one that is interrupted is not read for
+     * ever again while the others never are. */
     *cycle = memo.verify_cycle++;
     if (ks_session_state(s, &folder, &odd) == KS_OK)
         (void)!ks_memo_write(&memo, cx, folder, &odd);
@@ -88,11 +90,13 @@ note_verified(const struct ks_session *s, const struct ks_snapshots *all)
     uint8_t id[KS_ID_SIZE];
     bool noted;
 
+    /* The keys are those of the open vault; the store is our own. */
     cx.store = NULL;
     if (all->count == 0 || all->count > KS_NOTE_IDS_MAX ||
         ks_place_open(&cx.store, ks_session_where(s), &options, id, &odd) !=
             KS_OK)
         return false;
+    /* Another vault may stand there by now: a note in it would not open. */
     noted = memcmp(id, ks_vault_id(v), sizeof(id)) == 0 &&
             put_verified(&cx, all, &odd) == KS_OK;
     ks_store_close(cx.store);

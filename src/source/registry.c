@@ -49,6 +49,7 @@ read_head(const char *path, uint8_t *head, size_t *got, struct ks_err *err)
     else if (!S_ISREG(st.st_mode))
         rc = ks_fail(err, KS_E_USAGE, 0, "%s is not a regular file", path);
     else
+        /* A shorter file is no failure: *got says how much there is. */
         rc = ks_fd_pread(fd, head, HEAD_SIZE, 0, got, err);
     (void)close(fd); /* only read from: nothing can be lost */
     return rc;
@@ -69,6 +70,7 @@ ks_source_probe(const struct ks_source_ops **out, const char *path,
         return ks_fail(err, KS_E_NOMEM, 0, "examining %s", path);
     rc = read_head(path, head, &got, err);
     for (size_t i = 0; rc == KS_OK && i < CONNECTORS; i++) {
+        /* Of equal bids the first in the table wins. */
         int bid = connectors[i]->probe(head, got);
         if (bid > highest) {
             highest = bid;

@@ -132,6 +132,8 @@ keep_blob(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
           const struct ks_v1_frame *frame, struct ks_v1_damage *damage,
           struct ks_err *err)
 {
+    /* The room before the content is there for this: id and frame become one
+     * record without a copy (KS_V1_HEADROOM). */
     uint8_t *record = piece->content - KS_BLOB_ID_SIZE;
     struct ks_reader *body;
     int rc = ks_v1_capture_release(c, err);

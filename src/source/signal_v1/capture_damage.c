@@ -51,6 +51,8 @@ report_gap(struct ks_v1_capture *c, const struct ks_v1_damage *d,
            struct ks_v1_place to, struct ks_err *err)
 {
     struct ks_report_entry entry = {.offset = d->at.offset};
+    /* Each frame and each blob takes one number, so this counts them; the
+     * counter may wrap, and so may the difference. */
     uint32_t pieces = to.counter - d->at.counter;
 
     /* The counters tell how much there was, even where no byte is left. */

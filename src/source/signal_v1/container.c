@@ -44,6 +44,7 @@ read_header_fields(struct ks_v1_header *h, struct ks_bytes message,
             if (f.bytes.len == KS_V1_IV_SIZE)
                 memcpy(h->iv, f.bytes.ptr, KS_V1_IV_SIZE);
         } else if (f.type == KS_WIRE_LEN && f.number == 2) {
+            /* The app writes 32 bytes; the bound is the room that we have. */
             if (f.bytes.len > KS_V1_SALT_MAX)
                 return false;
             h->salt_len = f.bytes.len;

@@ -265,6 +265,7 @@ read_at(struct ks_v1_input *in, uint64_t offset, void *buf, size_t len,
 static struct ks_bytes
 window_from(const struct ks_v1_input *in, uint64_t offset)
 {
+    /* Wraps below the window; looked at only above it. */
     uint64_t skip = offset - in->window_at;
 
     if (offset < in->window_at || skip >= in->window_len)
@@ -295,8 +296,11 @@ ks_v1_input_look(struct ks_v1_input *in, uint64_t offset, size_t len,
         if (fill > rest)
             fill = (size_t)rest;
         if (have.len > 0)
+            /* What is there already moves to the front; only the rest is read.
+             */
             memmove(in->window, have.ptr, have.len);
         in->window_at = offset;
+        /* Until all is read: a failed read must not show old bytes as new. */
         in->window_len = have.len;
         rc = read_at(in, offset + have.len, in->window + have.len,
                      fill - have.len, err);

@@ -153,6 +153,8 @@ ks_v1_output_body(struct ks_v1_output *o, enum ks_v1_body_kind kind,
             ks_ctr_apply(o->cipher.ctr, o->piece, o->piece, got);
             ks_hmac_update(&mac, o->piece, got);
         }
+        /* What is too much is not written: only whether the lengths agree is
+         * still of interest. */
         if (done <= len)
             rc = write_out(o, o->piece, got, err);
         else
@@ -177,6 +179,7 @@ ks_v1_output_body(struct ks_v1_output *o, enum ks_v1_body_kind kind,
 uint64_t
 ks_v1_output_sum(const struct ks_v1_output *o, uint8_t *digest)
 {
+    /* A copy ends, so that the file could go on. */
     struct ks_sha256 fork = o->digest;
 
     ks_sha256_final(&fork, digest);

@@ -88,6 +88,8 @@ add_stream(struct restore *s, struct ks_bytes name, struct ks_err *err)
     for (size_t i = 0; i < total; i++) {
         struct ks_stream_info info = ks_snapshot_stream_info(s->r, i);
         if (strcmp(info.name, fresh.name) == 0)
+            /* A name that the snapshot does not have keeps 0, so the first run
+             * of it is one record too many. */
             fresh.left = info.records;
     }
     s->list[s->count++] = fresh;
@@ -169,6 +171,7 @@ write_run(struct restore *s, const struct ks_v1_run *run, struct ks_err *err)
     int rc = KS_OK;
 
     assert(run->number >= 1 && run->records >= 1);
+    /* Numbers count from 1; 0, a name, is not for here. */
     if (run->number > s->count)
         return fail_corrupt(err, "its order names no stream");
     in = &s->list[run->number - 1];
@@ -220,6 +223,7 @@ write_frames(struct restore *s, struct ks_err *err)
         return rc;
     /* Nothing may be left over, or the file lacks what the snapshot has. */
     for (size_t i = 0; i < s->count; i++)
+        /* Lossless or nothing: a record that no run asks for would be gone. */
         if (s->list[i].left != 0)
             return fail_corrupt(err, "its order leaves records out");
     return KS_OK;
@@ -388,6 +392,8 @@ run_restore(struct restore *s, const char *target,
     int rc = get_extra(s->r, "length", &found, &length, err);
 
     if (rc == KS_OK && found && length.len == 8)
+        /* For progress alone; a fresh file differs from the old one by its
+         * header and by trailing bytes. */
         o.total = ks_get_u64le(length.ptr);
     if (rc == KS_OK)
         rc = options->original ? open_original(s, &o, err)

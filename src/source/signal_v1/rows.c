@@ -325,6 +325,7 @@ ks_v1_insert_parse(struct ks_v1_table *out, const struct ks_v1_tables *tables,
         sure = read_columns(&c, &table);
     else if (known != NULL)
         memcpy(table.at, known->at, sizeof(table.at));
+    /* A parameter's index is a column's place only if each value is one. */
     if (!sure || !values_are_marks(&c))
         forget_columns(&table);
     *out = table;
@@ -356,6 +357,7 @@ ks_v1_row_int(struct ks_bytes body, int16_t index, int64_t *out)
 {
     struct ks_cursor c = ks_cursor_over(body.ptr, body.len);
     struct ks_wire_field f;
+    /* the index of the parameter that was passed last */
     int seen = -1;
 
     assert(index >= 0);

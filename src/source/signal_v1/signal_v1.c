@@ -110,6 +110,8 @@ prove_key(struct ks_v1_input *in, struct ks_err *err)
 
     if (rc != KS_OK || holds)
         return rc;
+    /* Read once more, now for what is wrong with it: that decides what the user
+     * is told. */
     rc = ks_v1_input_read(in, search.from, &first, err);
     if (rc != KS_OK)
         return rc;
@@ -197,6 +199,7 @@ capture_signal_v1(struct ks_source *src, struct ks_snapshot_writer *w,
 
     ks_v1_input_watch(s->in, progress);
     rc = ks_v1_capture(s->in, s->key, w, policy, err);
+    /* the caller's progress may not outlive this call */
     ks_v1_input_watch(s->in, NULL);
     return rc;
 }
@@ -205,6 +208,7 @@ capture_signal_v1(struct ks_source *src, struct ks_snapshot_writer *w,
 static void
 make_signal_v1_key(char *out, size_t size)
 {
+    /* room for the digits and a NUL */
     assert(size > PASSPHRASE_DIGITS);
     for (size_t i = 0; i < PASSPHRASE_DIGITS; i++)
         out[i] = (char)('0' + ks_random_below(10));

@@ -98,6 +98,7 @@ int
 ks_v1_streams_number(struct ks_v1_streams *s, const char *name,
                      unsigned *number, struct ks_err *err)
 {
+    /* May lie behind the list, until the assert below has spoken. */
     struct stream *fresh = &s->list[s->count];
     unsigned found = find_stream(s, name);
     int rc;
@@ -112,6 +113,8 @@ ks_v1_streams_number(struct ks_v1_streams *s, const char *name,
         return KS_OK;
     }
     assert(s->count < KS_V1_STREAM_MAX);
+    /* In the order of the file: what is still held back of the current run,
+     * then the new name, which records may refer to from now on. */
     rc = ks_snapshot_stream(s->w, name, &fresh->handle, err);
     if (rc == KS_OK)
         rc = write_run(s, err);
@@ -133,6 +136,7 @@ ks_v1_streams_put(struct ks_v1_streams *s, unsigned number,
     int rc = KS_OK;
 
     assert(number >= 1 && number <= s->count);
+    /* A run ends where another stream's record comes between. */
     if (number != s->run_of)
         rc = write_run(s, err);
     if (rc != KS_OK)
@@ -160,6 +164,7 @@ ks_v1_run_parse(struct ks_v1_run *out, struct ks_bytes record)
         return false;
     run.number = (unsigned)number;
     if (number == 0) {
+        /* So that it fits a buffer of KS_V1_NAME_SIZE with its NUL. */
         if (c.left == 0 || c.left >= KS_V1_NAME_SIZE ||
             !ks_cursor_bytes(&c, c.left, &run.name))
             return false;

@@ -12,54 +12,62 @@
 
 #define FIELD_NUMBER_MAX ((uint64_t)0x1fffffff)
 
-/* Most varints of a row are one byte: do not leave the file for them. */
+/* Nearly all varints of a row have one byte or two: they are read without
+ * leaving the file. */
 static bool
 read_varint(struct ks_cursor *c, uint64_t *out)
 {
-    if (c->left > 0 && c->ptr[0] < 0x80) {
+    size_t n;
+
+    if (c->left >= 1 && c->ptr[0] < 0x80) {
         *out = c->ptr[0];
-        c->ptr++;
-        c->left--;
-        return true;
+        n = 1;
+    } else if (c->left >= 2 && c->ptr[1] < 0x80) {
+        *out = (uint64_t)(c->ptr[0] & 0x7f) | (uint64_t)c->ptr[1] << 7;
+        n = 2;
+    } else {
+        return ks_cursor_varint(c, out);
     }
-    return ks_cursor_varint(c, out);
+    c->ptr += n;
+    c->left -= n;
+    return true;
 }
 
-/* The field's content, behind its tag. */
+/* The field's content, behind its tag: a value or bytes. */
 static bool
-read_content(struct ks_cursor *c, unsigned type, struct ks_wire_field *f)
+read_content(struct ks_cursor *c, unsigned type, uint64_t *value,
+             struct ks_bytes *bytes)
 {
     uint64_t len;
     uint32_t v32;
 
     switch (type) {
     case KS_WIRE_VARINT:
-        f->type = KS_WIRE_VARINT;
-        return read_varint(c, &f->value);
+        return read_varint(c, value);
     case KS_WIRE_I64:
-        f->type = KS_WIRE_I64;
-        return ks_cursor_u64le(c, &f->value);
+        return ks_cursor_u64le(c, value);
     case KS_WIRE_LEN:
-        f->type = KS_WIRE_LEN;
         return read_varint(c, &len) && len <= c->left &&
-               ks_cursor_bytes(c, (size_t)len, &f->bytes);
+               ks_cursor_bytes(c, (size_t)len, bytes);
     case KS_WIRE_I32:
-        f->type = KS_WIRE_I32;
         if (!ks_cursor_u32le(c, &v32))
             return false;
-        f->value = v32;
+        *value = v32;
         return true;
     default:
         return false;
     }
 }
 
-/* Read on a copy of the cursor, so that a broken field moves nothing. */
+/* Read on a copy of the cursor, so that a broken field moves nothing. The
+ * result is put together at the end, member by member: copying a struct just
+ * written costs more than all the rest. */
 int
 ks_wire_next(struct ks_cursor *c, struct ks_wire_field *out)
 {
     struct ks_cursor at = *c;
-    struct ks_wire_field f = {0};
+    struct ks_bytes bytes = {0};
+    uint64_t value = 0;
     uint64_t tag;
 
     if (c->left == 0)
@@ -68,13 +76,15 @@ ks_wire_next(struct ks_cursor *c, struct ks_wire_field *out)
         return KS_E_FORMAT;
     if (tag >> 3 == 0 || tag >> 3 > FIELD_NUMBER_MAX)
         return KS_E_FORMAT;
-    f.number = (uint32_t)(tag >> 3);
-    if (!read_content(&at, (unsigned)(tag & 7), &f))
+    if (!read_content(&at, (unsigned)(tag & 7), &value, &bytes))
         return KS_E_FORMAT;
-    f.raw = (struct ks_bytes){.ptr = c->ptr, .len = c->left - at.left};
-    assert(f.raw.len > 0);
+    assert(at.left < c->left);
+    out->number = (uint32_t)(tag >> 3);
+    out->type = (enum ks_wire_type)(tag & 7);
+    out->value = value;
+    out->bytes = bytes;
+    out->raw = (struct ks_bytes){.ptr = c->ptr, .len = c->left - at.left};
     *c = at;
-    *out = f;
     return KS_OK;
 }
 
