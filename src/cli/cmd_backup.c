@@ -30,7 +30,7 @@ give_source_key(void *user, struct ks_secret **out, struct ks_err *err)
         return ks_secret_from_file(out, file, "the source's passphrase", err);
     if (ks_args_has(&c->args, KS_FLAG_NO_INPUT) || !ks_prompt_possible()) {
         ks_hint(&c->out, "give it with --source-key-file FILE");
-        return ks_fail(err, KS_E_USAGE, 0,
+        return ks_fail(err, KS_E_WRONG_SOURCE_KEY, 0,
                        "the passphrase of the backup file is needed, and "
                        "there is nobody to ask");
     }
@@ -147,6 +147,8 @@ answer_made(struct ks_cli *c, const struct ks_snapshot_info *info,
     char read[KS_SIZE_TEXT_SIZE];
     char added[KS_SIZE_TEXT_SIZE];
     char id[KS_SHORT_ID_SIZE];
+    /* Beside older snapshots the count of new records is a little too high. */
+    bool estimate = info->new_records > 0 && info->new_records < info->records;
 
     ks_count_phrase(records, info->new_records, "new record", "new records");
     ks_count_phrase(media, info->new_blobs, "new media file",
@@ -154,10 +156,11 @@ answer_made(struct ks_cli *c, const struct ks_snapshot_info *info,
     ks_size_text(info->source_bytes, read);
     ks_size_text(info->added_bytes, added);
     ks_short_id(id, info->id);
-    ks_answer_done(&c->out, "%s %s (%s): %s and %s; read %s, %s %s in %.1f s.",
-                   dry ? "Would back up" : "Backed up", last_part(path),
-                   ks_source_title(info->source), records, media, read,
-                   dry ? "would add" : "added", added, seconds);
+    ks_answer_done(
+        &c->out, "%s %s (%s): %s%s and %s; read %s, %s %s in %.1f s.",
+        dry ? "Would back up" : "Backed up", last_part(path),
+        ks_source_title(info->source), estimate ? "about " : "", records, media,
+        read, dry ? "would add" : "added", added, seconds);
     ks_count_phrase(records, info->records, "record", "records");
     ks_count_phrase(media, info->blobs, "media file", "media files");
     if (dry)

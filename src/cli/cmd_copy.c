@@ -21,6 +21,8 @@ answer_copied(struct ks_cli *c, const struct ks_copy_result *r, const char *to)
     ks_count_phrase(copied, r->objects, "object", "objects");
     ks_count_text(r->objects_there, there);
     ks_size_text(r->bytes, size);
+    /* Copying again is how a second copy is kept up to date, so that there was
+     * nothing to do is good news. */
     if (r->objects == 0)
         ks_answer_done(&c->out, "%s has it all already.", to);
     else if (r->objects_there == 0)

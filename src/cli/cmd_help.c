@@ -8,6 +8,7 @@
 #include "cli/exit_code.h"
 #include "vault/format.h"
 
+/* Columns, for paragraphs and for the left side of a table of flags. */
 #define WRAP_COLUMN ((size_t)78)
 #define FLAG_COLUMN 30
 
@@ -232,10 +233,12 @@ ks_cmd_help(struct ks_cli *c, struct ks_err *err)
     const struct ks_command *k;
     size_t used = 0;
 
+    /* --help came with its own command's words, without "help" before. */
     if (count > 0 && strcmp(words[0], "help") == 0) {
         words++;
         count--;
     }
+    /* With --json the words go nowhere; the names of all there is remain. */
     set_help_data(&c->out);
     if (count == 0) {
         answer_overview(&c->out);

@@ -77,10 +77,12 @@ ks_cmd_key_show(struct ks_cli *c, struct ks_err *err)
                        kind_words(c->key_kind));
     }
     ks_out_set(&c->out, "recovery_key", recovery_json(c->key));
+    if (c->out.json) /* it is in the envelope */
+        return KS_OK;
     ks_answer(&c->out, "This recovery key opens the vault:");
-    /* with --json it is in the envelope */
-    if (!c->out.json)
-        ks_show_recovery_key(c->key);
+    ks_show_recovery_key(c->key);
+    ks_answer(&c->out, "The same on one line, to be copied:");
+    ks_show_recovery_line(c->key);
     return KS_OK;
 }
 
@@ -89,6 +91,8 @@ ks_cmd_key_verify(struct ks_cli *c, struct ks_err *err)
 {
     const uint8_t *slot;
 
+    /* Opening it is the whole check; only reading, so it can be done from a
+     * copy on a read-only medium as well. */
     if (ks_cli_open(c, KS_STORE_READ, false, err) != KS_OK) {
         /* The usual hint would name this command again. */
         if (err->code == KS_E_WRONG_KEY)

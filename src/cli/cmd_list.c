@@ -17,6 +17,8 @@
 static int
 read_snapshots(struct ks_cli *c, struct ks_snapshots *all, struct ks_err *err)
 {
+    /* One damaged snapshot takes no other with it: they are listed all the
+     * same, and the exit code is 0, for the list is what was asked for. */
     if (ks_snapshots_read(ks_session_vault(c->session), all, err) != KS_OK)
         return err->code;
     if (all->damaged > 0)

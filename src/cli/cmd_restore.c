@@ -24,6 +24,7 @@ check_restore_flags(struct ks_cli *c, struct ks_err *err)
         ks_hint(&c->out, "say where with --to FILE, or --to FOLDER");
         return ks_fail(err, KS_E_USAGE, 0, "where shall the file go?");
     }
+    /* The old file opens with its old passphrase, and with no other. */
     if (original && (key || key_out)) {
         return ks_fail(err, KS_E_USAGE, 0,
                        "--original gives back the same bytes, under the key "

@@ -11,6 +11,7 @@
 #include "cli/describe.h"
 #include "job/verify.h"
 
+/* As many as fit on a screen with the sentence that follows. */
 #define FINDING_LINES 20U
 
 /* What the findings are gathered into. */
@@ -106,6 +107,7 @@ answer_whole(struct ks_cli *c, const struct ks_verify_result *r,
     ks_count_phrase(snapshots, r->snapshots, "snapshot", "snapshots");
     ks_count_phrase(packs, r->packs, "pack", "packs");
     ks_size_text(r->bytes_read, read);
+    /* Only who has read all says "whole"; the others say what they saw. */
     if (percent == 100)
         ks_answer_done(&c->out,
                        "The vault is whole: %s, %s; all data was read (%s).",
@@ -176,6 +178,7 @@ ks_cmd_verify(struct ks_cli *c, struct ks_err *err)
     if (rc == KS_OK)
         rc = ks_cli_open(c, KS_STORE_READ, false, err);
     if (rc == KS_OK)
+        /* Damage is an answer; a failure here means that nothing was proved. */
         rc = ks_job_verify(&result, &noted, c->session, &job, err);
     ks_meter_clear(&c->meter);
     if (rc == KS_OK) {

@@ -215,6 +215,7 @@ ks_command_find(const char *const *words, size_t count, size_t *used)
         if (words_begin_with(words, count, k->name, used) ||
             (k->alias != NULL &&
              words_begin_with(words, count, k->alias, used)))
+            /* No name is the beginning of another, so the first match is it. */
             return k;
     }
     return NULL;

@@ -28,6 +28,8 @@
 static void
 harden_process(void)
 {
+    /* Neither is fatal where it is not allowed: keys are in memory that does
+     * not go into a dump, too. */
     struct rlimit none = {0};
 
     (void)setrlimit(RLIMIT_CORE, &none);
@@ -56,6 +58,8 @@ static bool
 typed_json(int argc, char *const *argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        /* Also if it turns out to be a flag's value; that is no command that
+         * succeeds. */
         if (strcmp(argv[i], "--json") == 0)
             return true;
     }

@@ -20,11 +20,21 @@
 #define GROUPS_IN_ROW    ((size_t)4)
 #define GROUP_CHARS      ((size_t)5) /* four and a space */
 
+/* Write text[0..len) to stdout past stdio, whose buffer is not wiped. What
+ * cannot be written is no reason to hold back what follows: there is nobody
+ * else who has the key. */
+static void
+show_secret_line(const char *text, size_t len)
+{
+    struct ks_err odd = KS_ERR_INIT;
+
+    (void)!ks_fd_write(STDOUT_FILENO, text, len, "stdout", &odd);
+}
+
 void
 ks_show_recovery_key(const struct ks_secret *key)
 {
     char text[KS_RECOVERY_TEXT_SIZE];
-    struct ks_err odd = KS_ERR_INIT;
     char line[80];
 
     assert(key->len == KS_RECOVERY_BYTES);
@@ -38,13 +48,24 @@ ks_show_recovery_key(const struct ks_secret *key)
                          text + row * GROUPS_IN_ROW * GROUP_CHARS);
 
         if (n > 0)
-            (void)!ks_fd_write(STDOUT_FILENO, line, (size_t)n, "stdout", &odd);
-        /* A row that cannot be written is no reason to hold back the next:
-         * there is nobody else who has the key. */
-        odd = KS_ERR_INIT;
+            show_secret_line(line, (size_t)n);
     }
     ks_wipe(text, sizeof(text));
     ks_wipe(line, sizeof(line));
+}
+
+void
+ks_show_recovery_line(const struct ks_secret *key)
+{
+    char text[KS_RECOVERY_TEXT_SIZE];
+
+    assert(key->len == KS_RECOVERY_BYTES);
+
+    ks_recovery_text(text, key->data);
+    text[sizeof(text) - 1] = '\n'; /* where the NUL was */
+    (void)fflush(stdout);
+    show_secret_line(text, sizeof(text));
+    ks_wipe(text, sizeof(text));
 }
 
 int

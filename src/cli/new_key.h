@@ -16,6 +16,9 @@ struct ks_secret;
  * stdout, past every buffer that is not wiped. */
 void ks_show_recovery_key(const struct ks_secret *key);
 
+/* The same on one line, to be copied into a password manager. */
+void ks_show_recovery_line(const struct ks_secret *key);
+
 /* Make a recovery key and write it to `path` (0600, never replaced). Sets a
  * hint. The caller frees; ks_forget_key_file() takes the file away again. */
 KS_MUST_CHECK int

@@ -30,6 +30,7 @@ ks_cli_where(struct ks_cli *c, const char **where, struct ks_err *err)
 
     if (place == NULL)
         place = getenv("KEEPSAY_VAULT");
+    /* An empty name is a script whose variable is not set. */
     if (place == NULL || place[0] == '\0') {
         ks_hint(&c->out, "name it with -r WHERE, or set KEEPSAY_VAULT");
         return ks_fail(err, KS_E_USAGE, 0, "which vault?");

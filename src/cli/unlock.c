@@ -179,7 +179,7 @@ fail_no_terminal(struct ks_cli *c, struct ks_err *err)
     ks_hint(&c->out, "give it with --key-file, --passphrase-file, "
                      "--raw-key-file, --key-fd, --key-command or "
                      "KEEPSAY_KEY_FILE");
-    return ks_fail(err, KS_E_USAGE, 0, "the vault's key is needed, and %s",
+    return ks_fail(err, KS_E_WRONG_KEY, 0, "the vault's key is needed, and %s",
                    ks_args_has(&c->args, KS_FLAG_NO_INPUT)
                        ? "--no-input forbids asking for it"
                        : "there is no terminal to ask at");

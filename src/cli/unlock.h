@@ -16,8 +16,9 @@ struct ks_cli;
  */
 
 /* The `unlock` of struct ks_access; user is the struct ks_cli, which keeps the
- * secret. KS_E_WRONG_KEY for a mistyped recovery key, KS_E_USAGE if there is
- * neither flag nor terminal, KS_END when a key from a flag was wrong. */
+ * secret. KS_E_WRONG_KEY for a mistyped recovery key, and if there is neither
+ * flag nor terminal: no key opens nothing. KS_END when a key from a flag was
+ * wrong. */
 int ks_cli_unlock(void *user, const struct ks_unlock_ask *ask,
                   struct ks_unlock *out, struct ks_err *err);
 
