@@ -32,7 +32,8 @@ export UBSAN_OPTIONS=$stop:print_stacktrace=1
 
 before=$failures
 step 'build with gcc' build build-gcc gcc
-[ $failures -ne $before ] || run_tests gcc build-gcc
+[ $failures -ne $before ] || run_tests gcc build-gcc \
+    --timeout-multiplier 2
 
 printf '\n'
 step 'build with clang' build build-clang clang
@@ -40,6 +41,7 @@ step 'build with clang' build build-clang clang
 before=$failures
 step 'build with sanitizers' build build-san clang \
     -Db_sanitize=address,undefined -Db_lundef=false
-[ $failures -ne $before ] || run_tests sanitizers build-san --no-suite tools
+[ $failures -ne $before ] || run_tests sanitizers build-san --no-suite tools \
+    --timeout-multiplier 4
 
 [ $failures -eq 0 ]

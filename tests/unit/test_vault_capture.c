@@ -199,6 +199,7 @@ an_abandoned_snapshot_leaves_nothing_that_counts(void **unused)
     ks_capture_abandon(w);
     assert_int_equal(ks_snapshots_read(f.vault, &all, &err), KS_OK);
     assert_int_equal(all.count, 0);
+    ks_snapshots_free(&all);
     info = capture_story(&f, &s);
     story_compare(&s, f.vault, &info);
     ks_snapshot_info_wipe(&info);
