@@ -3,6 +3,10 @@
  * ("Collecting garbage"): the writer is settled before packs are listed, packs
  * are durable before the snapshot is put, the snapshot's id is journalled
  * before it is put.
+ *
+ * A crash or a failure anywhere leaves packs that nothing refers to, and at
+ * most a promise in the client state, which the next run of this writer
+ * settles. Nothing that was in the vault before is touched.
  */
 #include "vault/capture.h"
 
@@ -25,15 +29,19 @@
 #include "vault/vault.h"
 #include "vault/writer.h"
 
+/* Bounds of what is kept beside a snapshot, but for KS_EXTRA_MAX bytes. */
 #define EXTRAS_MAX 32U
 #define NAME_LEN   ((size_t)31)
 
+/* A value beside the snapshot; data is ours and wiped when it goes. */
 struct extra {
     char name[NAME_LEN + 1];
     uint8_t *data;
     size_t len;
 };
 
+/* Each member leans on those above it, so ks_capture_abandon() closes from
+ * the pipeline, whose threads use index and parent, outwards. */
 struct ks_snapshot_writer {
     struct ks_vault *vault;
     struct ks_writer *writer;
@@ -48,13 +56,15 @@ struct ks_snapshot_writer {
     size_t extra_bytes;
 };
 
+/* For the index: the set D of this run. */
 static bool
 pack_is_doomed(const void *user, const uint8_t *pack)
 {
     return ks_writer_doomed(user, pack);
 }
 
-/* The newest snapshot of the same source, or NULL. */
+/* The newest snapshot of the same source, or NULL. The list is sorted, oldest
+ * first. Another account's will do: the worst parent costs only space. */
 static const struct ks_snapshot_info *
 pick_parent(const struct ks_snapshots *all, const char *source)
 {
@@ -80,6 +90,7 @@ collect_heads(struct ks_snapshot_info *info, const struct ks_snapshots *all,
         while (at < info->head_count &&
                memcmp(info->heads[at].writer, s->writer, 16) != 0)
             at++;
+        /* a writer too many: a head less, and nothing else */
         if (at == KS_HEADS_MAX)
             continue;
         if (at == info->head_count)
@@ -114,6 +125,9 @@ find_previous(struct ks_snapshot_writer *w, const struct ks_snapshots *all)
         if (memcmp(s->writer, info->writer, 16) != 0 || s->run <= floor)
             continue;
         floor = s->run;
+        /* Runs up to `begun` are ours to know of: the journal has settled
+         * which of them count. One above it is named as the previous, or it
+         * would be taken for one that came too late. */
         if (floor > begun) {
             info->previous_run = floor;
             memcpy(info->previous, s->id, 16);
@@ -130,6 +144,8 @@ begin_run(struct ks_snapshot_writer *w, const struct ks_snapshots *all,
 {
     struct ks_snapshot_info *info = &w->info;
 
+    /* A clock that was set back must not make the newest snapshot look old:
+     * rules that forget by age go by these times. */
     info->time_ms = ks_now_ms();
     for (size_t i = 0; i < all->count; i++) {
         const struct ks_snapshot_info *s = &all->list[i];
@@ -169,7 +185,8 @@ load_parent(struct ks_snapshot_writer *w, const struct ks_snapshot_info *parent,
     return rc;
 }
 
-/* The moving parts. */
+/* The moving parts: threads, builders, the table of blobs seen. What was made
+ * before a failure stays in w and goes with it. */
 static int
 start(struct ks_snapshot_writer *w, unsigned workers, struct ks_err *err)
 {
@@ -219,6 +236,7 @@ ks_capture_begin(struct ks_snapshot_writer **out, struct ks_vault *v,
 
     if (w == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
+    /* Only borrowed: it stays open, and the caller closes it after us. */
     w->vault = v;
     if (!copy_text(w->info.source, sizeof(w->info.source), options->source) ||
         !copy_text(w->info.label, sizeof(w->info.label), options->label))
@@ -228,11 +246,13 @@ ks_capture_begin(struct ks_snapshot_writer **out, struct ks_vault *v,
     if (rc == KS_OK)
         rc = ks_writer_open(&w->writer, ks_vault_context(v),
                             options->state_folder, err);
+    /* After the writer is there, with all its marks: W2 comes after W1. */
     io.user = w->writer;
     if (rc == KS_OK)
         rc = ks_snapshots_read(v, &all, err);
     if (rc == KS_OK)
         rc = ks_snapshots_index(&w->index, v, &io, err);
+    /* points into `all`, which lives until the end of this function */
     parent = pick_parent(&all, w->info.source);
     if (rc == KS_OK)
         rc = begin_run(w, &all, parent, err);
@@ -277,8 +297,10 @@ ks_snapshot_stream(struct ks_snapshot_writer *w, const char *name,
     size_t len = strlen(name);
 
     if (len == 0 || len > KS_STREAM_NAME_MAX)
-        return ks_fail(err, KS_E_LIMIT, 0, "a stream's name is too long");
+        return ks_fail(err, KS_E_LIMIT, 0, "a stream's name has 1 to %zu bytes",
+                       KS_STREAM_NAME_MAX);
     for (size_t i = 0; i < len; i++)
+        /* also keeps off the names of our own streams, which begin with \001 */
         if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
             return ks_fail(err, KS_E_FORMAT, 0,
                            "a stream's name has a control character");
@@ -315,6 +337,7 @@ ks_snapshot_report(struct ks_snapshot_writer *w,
     info->lost += entry->lost;
     if (n >= KS_REPORT_MAX)
         return KS_OK;
+    /* room for the next power of two: n is one, so it is full */
     if ((n & (n - 1)) == 0) {
         bigger =
             realloc(info->report, (n == 0 ? 1 : n * 2) * sizeof(*info->report));
@@ -372,6 +395,7 @@ ks_snapshot_extra(struct ks_snapshot_writer *w, const char *name,
     for (size_t i = 0; i < w->extra_count; i++)
         if (strcmp(w->extras[i].name, name) == 0)
             e = &w->extras[i];
+    /* Without what it replaces; len is checked first, so nothing wraps. */
     if (len > KS_EXTRA_MAX ||
         w->extra_bytes - (e == NULL ? 0 : e->len) > KS_EXTRA_MAX - len ||
         (e == NULL && w->extra_count >= EXTRAS_MAX))
@@ -473,6 +497,8 @@ put_snapshot(struct ks_snapshot_writer *w, struct ks_err *err)
     if (rc == KS_OK)
         rc = ks_store_sync(store, err); /* packs before the snapshot */
     if (rc == KS_OK)
+        /* From here until committed a crash leaves it in doubt: the next run
+         * looks whether the snapshot got there. */
         rc = ks_writer_promise(w->writer, w->info.id, err);
     ks_object_name(name, KS_DIR_SNAPSHOTS, w->info.id);
     if (rc == KS_OK)
@@ -485,7 +511,8 @@ put_snapshot(struct ks_snapshot_writer *w, struct ks_err *err)
     return rc;
 }
 
-/* The index is a cache: if folding fails, the next run folds. */
+/* The index is a cache: if folding fails, the next run folds. The snapshot is
+ * durable by now, so no failure here may be told as one of the backup. */
 static void
 fold_index(struct ks_snapshot_writer *w)
 {
@@ -512,6 +539,7 @@ ks_capture_commit(struct ks_snapshot_writer *w, struct ks_snapshot_info *out,
     if (rc == KS_OK) {
         fold_index(w);
         *out = w->info;
+        /* its memory is now the caller's */
         w->info = (struct ks_snapshot_info){.run = 0};
     }
     ks_capture_abandon(w);

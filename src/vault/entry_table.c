@@ -10,9 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A block is 240 KiB. PLACES_MAX keeps every number below KS_ENTRY_NONE and
+ * block_count * BLOCK_PLACES within 32 bits. */
 #define BLOCK_PLACES ((uint32_t)4096)
 #define PLACES_MAX   ((uint32_t)1 << 28)
 
+/* An entry and its pack, without the base, which few have: that is a number. */
 struct table_place {
     uint8_t id[32];
     uint32_t pack;
@@ -29,6 +32,8 @@ struct ks_table_block {
     struct table_place places[BLOCK_PLACES];
 };
 
+/* Place i < count, or the one behind the last while it is being filled. The
+ * pointer stays good until the table is wiped. */
 static struct table_place *
 place_at(const struct ks_entry_table *t, uint32_t i)
 {
@@ -36,6 +41,7 @@ place_at(const struct ks_entry_table *t, uint32_t i)
     return &t->blocks[i / BLOCK_PLACES]->places[i % BLOCK_PLACES];
 }
 
+/* For the map. */
 static const uint8_t *
 place_id(const void *owner, uint32_t i)
 {
@@ -60,12 +66,14 @@ ks_entry_table_wipe(struct ks_entry_table *t)
     ks_entry_table_init(t);
 }
 
+/* One message for all; the table is as it was before the call. */
 static int
 no_memory(struct ks_err *err)
 {
     return ks_fail(err, KS_E_NOMEM, 0, "not enough memory for the index");
 }
 
+/* Room for BLOCK_PLACES more. Only the list of blocks is copied. */
 static int
 append_block(struct ks_entry_table *t, struct ks_err *err)
 {
@@ -85,7 +93,8 @@ append_block(struct ks_entry_table *t, struct ks_err *err)
     return KS_OK;
 }
 
-/* Keep a base id; *base is its number. */
+/* Keep a base id; *base is its number. A base that many deltas share is kept
+ * for each: 32 bytes are less than a map would cost. */
 static int
 add_base(struct ks_entry_table *t, const uint8_t *id, uint32_t *base,
          struct ks_err *err)
@@ -104,7 +113,8 @@ add_base(struct ks_entry_table *t, const uint8_t *id, uint32_t *base,
     return KS_OK;
 }
 
-/* Fill the place behind the last; it counts only once count is raised. */
+/* Fill the place behind the last; it counts only once count is raised. If that
+ * does not come to pass, the next add fills it again. */
 static int
 fill_place(struct ks_entry_table *t, uint32_t pack, const struct ks_entry *e,
            struct ks_err *err)
@@ -160,6 +170,8 @@ ks_entry_table_add(struct ks_entry_table *t, uint32_t pack,
 
     if (row_has(t, first, pack, e->offset, &last))
         return KS_OK;
+    /* Filled before the map knows of it: the map asks for the id. Linked and
+     * counted last, so that a failure leaves the table as it was. */
     rc = fill_place(t, pack, e, err);
     if (rc == KS_OK && last == KS_ENTRY_NONE)
         rc = ks_idmap_add(&t->map, t->count, err);

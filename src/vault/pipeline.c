@@ -1,6 +1,19 @@
 /*
  * pipeline: see pipeline.h for who does what. The works form a ring in order
  * of submission: ring[(head + i) % size], i < flying, are with the workers.
+ * As they come back in that order, what a snapshot consists of does not depend
+ * on how many workers there are or which is faster.
+ *
+ * Who may touch what:
+ *   - a work: its worker, from submit until the pool says it is done; else
+ *     the capturing thread. The pool's own lock orders the two.
+ *   - index and parents: whoever holds `lock`. Packs are read (parents) by
+ *     workers, but by one at a time; so the store sees one get and one put at
+ *     once, as store.h allows.
+ *   - a flight: the putter, from launch() until land(); else the capturing
+ *     thread. There are two, so one fills while the other is put.
+ *   - packs, bytes, ring, head, flying: the capturing thread alone.
+ * `lock` is never held while waiting for a worker or the putter.
  */
 #include "vault/pipeline.h"
 
@@ -18,6 +31,7 @@
 #include "vault/list.h"
 #include "vault/snapshot_object.h"
 
+/* Beyond one for each worker, so that none waits while one is being filled. */
 #define SPARE_WORKS 4U
 
 /* A pack, filling or on its way to the store. */
@@ -55,7 +69,7 @@ struct ks_pipeline {
     uint64_t bytes;
 };
 
-/* Hashes of a chunk's records, sorted, to tell which records are new. */
+/* For qsort and bsearch over the hashes of a chunk's records. */
 static int
 compare_hashes(const void *a, const void *b)
 {
@@ -99,7 +113,9 @@ count_new(const uint8_t *key, struct ks_bytes plain, struct ks_bytes before,
 }
 
 /* Compress a chunk nobody has, against what it resembles if that can be read,
- * and leave the stored bytes in work->data. */
+ * and leave the stored bytes in work->data. The parent's plaintext is borrowed
+ * from the one chunk reader, so the lock is held until it has been used up: a
+ * chunk without a parent, as all are in a first backup, needs no lock. */
 static int
 encode_work(struct ks_pipeline *p, struct ks_work *w, unsigned worker,
             struct ks_err *err)
@@ -130,12 +146,14 @@ encode_work(struct ks_pipeline *p, struct ks_work *w, unsigned worker,
     w->entry.form = (uint8_t)stored.form;
     w->entry.plain = (uint32_t)w->len;
     w->entry.stored = (uint32_t)stored.bytes.len;
+    /* Stored bytes are never longer than plain ones (chunk.c), so they fit. */
     if (stored.bytes.ptr != w->data && stored.bytes.len > 0)
         memcpy(w->data, stored.bytes.ptr, stored.bytes.len);
     return KS_OK;
 }
 
-/* On a worker: name, look up, encode. */
+/* On a worker: name, look up, encode. What goes wrong is kept in the work and
+ * told when it is retired, in its turn. */
 static void
 run_work(struct ks_task *task, unsigned worker)
 {
@@ -166,7 +184,8 @@ ks_pipeline_known(struct ks_pipeline *p, const uint8_t *id, bool *known,
     return rc;
 }
 
-/* On the putter's thread: seal a pack and put it. */
+/* On the putter's thread: seal a pack and put it. Not yet synced: that is done
+ * once for all packs, before the snapshot is put. */
 static void
 run_flight(struct ks_task *task, unsigned worker)
 {
@@ -183,7 +202,9 @@ run_flight(struct ks_task *task, unsigned worker)
         ks_store_put(f->cx->store, name, f->pack.object, f->ref.size, &f->err);
 }
 
-/* Wait for a pack that is away, and enter it into index and snapshot. */
+/* Wait for a pack that is away, and enter it into index and snapshot. Only now
+ * do its chunks have a place that can be read; until then they count as
+ * stored, but nobody can use them as a base. */
 static int
 land(struct ks_pipeline *p, struct flight *f, struct ks_err *err)
 {
@@ -206,7 +227,8 @@ land(struct ks_pipeline *p, struct flight *f, struct ks_err *err)
     return rc;
 }
 
-/* Send the filling pack off and turn to the other one. */
+/* Send the filling pack off and turn to the other one, which must have landed:
+ * so at most one is away, and a slow store holds the capture back. */
 static int
 launch(struct ks_pipeline *p, struct ks_err *err)
 {
@@ -219,7 +241,9 @@ launch(struct ks_pipeline *p, struct ks_err *err)
     return land(p, &p->flights[p->filling], err);
 }
 
-/* Lay a chunk into a pack and into the index. */
+/* Lay a chunk into a pack and into the index, under the number of a pack that
+ * gets its name when it lands. A pack enters the index with its first chunk.
+ * In the order here a failure leaves no index entry without its bytes. */
 static int
 stow(struct ks_pipeline *p, struct ks_work *w, struct ks_err *err)
 {
@@ -241,7 +265,8 @@ stow(struct ks_pipeline *p, struct ks_work *w, struct ks_err *err)
     return rc;
 }
 
-/* Take the oldest work back from the workers. */
+/* Take the oldest work back from the workers. Its place in the ring is free
+ * from here on, but nobody takes it before this returns. */
 static int
 retire(struct ks_pipeline *p, struct ks_err *err)
 {
@@ -279,6 +304,7 @@ ks_pipeline_take(struct ks_pipeline *p, struct ks_work **out,
             return rc;
     }
     w = &p->ring[(p->head + p->flying) % p->size];
+    /* What the last user of the place has left must not be taken for ours. */
     w->has_id = false;
     w->has_parent = false;
     w->records = 0;
@@ -315,6 +341,8 @@ ks_pipeline_finish(struct ks_pipeline *p, struct ks_err *err)
 
     if (rc == KS_OK && p->flights[p->filling].pack.count > 0)
         rc = launch(p, err);
+    /* After launch() the last pack is the other one; if there was nothing left
+     * to launch, the other one may still be away. Either way: that one. */
     if (rc == KS_OK)
         rc = land(p, &p->flights[1 - p->filling], err);
     return rc;
@@ -332,7 +360,8 @@ ks_pipeline_packs(const struct ks_pipeline *p)
     return ks_buf_bytes(&p->packs);
 }
 
-/* Threads, buffers and codecs. */
+/* Threads, buffers and codecs. What was made before a failure is freed by
+ * ks_pipeline_close(), which passes over what is still NULL. */
 static int
 set_up(struct ks_pipeline *p, struct ks_err *err)
 {
@@ -393,6 +422,8 @@ ks_pipeline_close(struct ks_pipeline *p)
 {
     if (p == NULL)
         return;
+    /* Threads first: they use everything below. Queued work still runs, but
+     * nobody is told of it: retired() is not called any more. */
     ks_pool_close(p->pool);
     ks_pool_close(p->putter);
     ks_chunk_reader_close(p->parents);

@@ -6,6 +6,15 @@
  * there are KS_STREAMS_OPEN for the connector's streams, of which the least
  * recently used is cut short when another one is needed, and one each for
  * the blobs and the list.
+ *
+ * A record goes: append() into a builder, cut() into a work of the pipeline,
+ * which comes back through retire_chunk() with its id; the reference waits in
+ * its stream until emit_section() appends it to level 0 of the list, whose
+ * chunks go the same way. Everything runs on the capturing thread.
+ *
+ * Memory: the builders (2.5 MiB), about REFS_TOTAL_MAX of references, and what
+ * the pipeline has, whatever the size of the source. After any failure the
+ * snapshot can only be given up, so nothing here is undone on the way out.
  */
 #include "vault/streams.h"
 
@@ -18,13 +27,16 @@
 #include "crypto/siphash.h"
 #include "vault/snapshot_writer.h"
 
+/* Numbers of streams, and of builders. */
 #define BLOBS         KS_LIST_LEVELS_MAX
 #define FIRST_STREAM  (BLOBS + 1)
 #define BUILDERS      (KS_STREAMS_OPEN + 2)
 #define BUILDER_BLOBS KS_STREAMS_OPEN
 #define BUILDER_LIST  (KS_STREAMS_OPEN + 1)
 #define NONE          UINT32_MAX
-#define REFS_MAX      ((size_t)64 << 20)
+/* Of one stream; far above REFS_TOTAL_MAX, and only what cannot happen gets
+ * there. */
+#define REFS_MAX ((size_t)64 << 20)
 /* With more than this waiting, the largest stream's go to the list. */
 #define REFS_TOTAL_MAX ((size_t)2 << 20)
 
@@ -40,6 +52,8 @@ struct builder {
     uint64_t used;
 };
 
+/* A stream on its way. refs are list records with their lengths in front,
+ * the very bytes that the list will hold. */
 struct stream {
     char *name;
     enum ks_section section;
@@ -55,11 +69,14 @@ struct ks_streams {
     struct builder builders[BUILDERS];
     struct stream *streams;
     uint32_t count;
+    /* rises with each use of a builder, to find the one not used for longest */
     uint64_t clock;
     size_t refs_total;
     struct ks_stream_counts counts;
 };
 
+/* Append a stream; its number is the count before. This may move all of them:
+ * nobody keeps a pointer to one across it. The name is copied. */
 static int
 add_stream(struct ks_streams *s, const char *name, enum ks_section section,
            struct ks_err *err)
@@ -154,7 +171,9 @@ ks_streams_name(struct ks_streams *s, const char *name, unsigned *stream,
     return rc;
 }
 
-/* A chunk is stored: its reference waits for the list. */
+/* A chunk is stored: its reference waits for the list. Called by the pipeline
+ * in order of submission, from within any take or drain: so a stream's refs
+ * may grow while another one's are being written out. */
 static int
 retire_chunk(void *user, const struct ks_work *w, struct ks_err *err)
 {
@@ -172,6 +191,7 @@ retire_chunk(void *user, const struct ks_work *w, struct ks_err *err)
     memcpy(ref.id, w->id, sizeof(ref.id));
     memcpy(st->last_id, w->id, sizeof(st->last_id));
     st->chunks++;
+    /* List chunks have records too, but nobody calls those new messages. */
     if (w->tag >= FIRST_STREAM)
         s->counts.new_records += w->new_records;
     ks_buf_init(&record, 256);
@@ -185,7 +205,8 @@ retire_chunk(void *user, const struct ks_work *w, struct ks_err *err)
     return rc;
 }
 
-/* Hand a chunk that lies in work->data to the pipeline. */
+/* Hand a chunk that lies in work->data to the pipeline. From here until it is
+ * retired the work is not ours. */
 static void
 submit(struct ks_streams *s, uint32_t stream, struct ks_work *w,
        const struct builder *b)
@@ -203,6 +224,7 @@ submit(struct ks_streams *s, uint32_t stream, struct ks_work *w,
     ks_pipeline_submit(s->o.pipeline, w);
 }
 
+/* Begin a new chunk; the buffer and the stream stay. */
 static void
 empty_builder(struct builder *b)
 {
@@ -232,7 +254,10 @@ cut(struct ks_streams *s, struct builder *b, struct ks_err *err)
     return KS_OK;
 }
 
-/* The builder of a stream; another stream's chunk may have to end for it. */
+/* The builder of a stream; another stream's chunk may have to end for it. The
+ * list's levels share one builder: a level is cut for good before the next
+ * begins. A connector's stream takes the one that was not used for longest, so
+ * up to KS_STREAMS_OPEN streams interleave without cutting chunks short. */
 static int
 want_builder(struct ks_streams *s, uint32_t stream, struct builder **out,
              struct ks_err *err)
@@ -264,6 +289,7 @@ want_builder(struct ks_streams *s, uint32_t stream, struct builder **out,
     return KS_OK;
 }
 
+/* Widen the span of the chunk; a record without a time leaves it. */
 static void
 add_time(struct builder *b, int64_t time_ms)
 {
@@ -275,7 +301,9 @@ add_time(struct builder *b, int64_t time_ms)
         b->last_ms = time_ms;
 }
 
-/* A record too large to share a chunk: its own. */
+/* A record too large to share a chunk: its own. What the stream had begun is
+ * cut first, so records keep their order. With its length in front it fits a
+ * work: KS_RECORD_MAX and three bytes are less than KS_CHUNK_MAX. */
 static int
 large_record(struct ks_streams *s, struct builder *b, struct ks_bytes record,
              uint32_t hash, int64_t time_ms, struct ks_err *err)
@@ -299,7 +327,9 @@ large_record(struct ks_streams *s, struct builder *b, struct ks_bytes record,
 }
 
 /* hash < 2^64 * len / KS_CUT_AVG, in 64 bits: the average is 3 * 2^14, so the
- * bound is len / 3 * 2^50. */
+ * bound is len / 3 * 2^50. Below the average len / 3 is less than 2^14, so the
+ * shift loses nothing. The bound is the format's: two writers that cut
+ * otherwise would store the same records twice. */
 static bool
 cuts_after(uint64_t hash, size_t len)
 {
@@ -311,7 +341,10 @@ cuts_after(uint64_t hash, size_t len)
     return hash < ((n / 3) << 50) + ((n % 3) << 50) / 3;
 }
 
-/* Append to any stream, the list's included. */
+/* Append to any stream, the list's included. A cut depends on the record it
+ * follows and on how long the chunk is by then, on nothing before the chunk:
+ * so an insertion moves cuts only as far as the next one both versions share.
+ * The cut key keeps whoever sees sizes from guessing contents by them. */
 static int
 append(struct ks_streams *s, uint32_t stream, struct ks_bytes record,
        int64_t time_ms, struct ks_err *err)
@@ -325,6 +358,7 @@ append(struct ks_streams *s, uint32_t stream, struct ks_bytes record,
         return rc;
     if (framed > KS_CUT_MAX)
         return large_record(s, b, record, (uint32_t)hash, time_ms, err);
+    /* b->len never exceeds KS_CUT_MAX, so this does not wrap */
     if (framed > KS_CUT_MAX - b->len)
         rc = cut(s, b, err);
     if (rc < 0)
@@ -342,7 +376,10 @@ append(struct ks_streams *s, uint32_t stream, struct ks_bytes record,
     return rc;
 }
 
-/* Put a stream's waiting references into the list as one section. */
+/* Put a stream's waiting references into the list as one section. They are
+ * taken out of the stream first: appending may retire chunks of this very
+ * stream, whose references then wait for a later section of the same name. A
+ * stream without any gets a section as well, so that it is known. */
 static int
 emit_section(struct ks_streams *s, uint32_t stream, struct ks_err *err)
 {
@@ -351,6 +388,7 @@ emit_section(struct ks_streams *s, uint32_t stream, struct ks_err *err)
     struct ks_cursor c = ks_cursor_over(refs.data, refs.len);
     struct ks_buf head;
     struct ks_bytes record;
+    /* names that begin with \001 are ours alone and never go into the list */
     const char *name = st->section == KS_SECTION_STREAM ? st->name : "";
     int rc;
 
@@ -367,7 +405,9 @@ emit_section(struct ks_streams *s, uint32_t stream, struct ks_err *err)
     return rc == KS_END ? KS_OK : rc;
 }
 
-/* Keep the waiting references small, whatever the source's size. */
+/* Keep the waiting references small, whatever the source's size. The largest
+ * go, so that sections are long and few. The list's own levels are not looked
+ * at: they hold one reference for each thousand of the others. */
 static int
 relieve(struct ks_streams *s, struct ks_err *err)
 {
@@ -443,6 +483,7 @@ ks_streams_finish(struct ks_streams *s, uint8_t *root, uint8_t *level,
     uint32_t at = 0;
     int rc = KS_OK;
 
+    /* First all records, so that every reference is known; then the list. */
     for (unsigned i = 0; rc == KS_OK && i < BUILDER_LIST; i++)
         rc = cut(s, &s->builders[i], err);
     if (rc == KS_OK)
@@ -451,6 +492,10 @@ ks_streams_finish(struct ks_streams *s, uint8_t *root, uint8_t *level,
         rc = emit_section(s, i, err);
     if (rc == KS_OK)
         rc = emit_section(s, BLOBS, err);
+    /* Level by level, until one has a single chunk. A reference takes about
+     * 50 bytes of a chunk of at least 16 KiB, so each level is hundreds of
+     * times smaller than the one below; KS_LIST_LEVELS_MAX ends what cannot
+     * be. */
     for (; rc == KS_OK; at++) {
         rc = finish_level(s, at, err);
         if (rc == KS_OK && s->streams[at].chunks <= 1)
