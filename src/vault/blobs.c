@@ -5,6 +5,11 @@
  * fingerprint) and still stored: nothing is left to do. Shorter than a full
  * piece: its id is wanted at once, so it is hashed here. A full piece of a
  * large blob: the workers hash it while the next one is being read.
+ *
+ * While ks_blobs_add() runs, pieces that are with the workers point back here
+ * by their number; it does not return before they are back, unless the pipeline
+ * itself has failed, which then calls nobody any more. Memory: 48 bytes a
+ * piece of the largest blob, and some 30 for each distinct blob.
  */
 #include "vault/blobs.h"
 
@@ -24,6 +29,7 @@
 #define SEEN_SIZE  ((size_t)16) /* of a blob id, enough to tell them apart */
 #define RECORD_MAX (48 * KS_BLOB_PIECES_MAX + 64)
 
+/* A piece of the blob being added. Its id may come later, from a worker. */
 struct piece {
     uint8_t id[32];
     uint8_t fingerprint[KS_FINGERPRINT_SIZE];
@@ -49,6 +55,7 @@ struct ks_blobs {
     uint64_t fresh_count;
 };
 
+/* For seen_map: valid until a blob is added, as idmap.h asks. */
 static const uint8_t *
 seen_of(const void *owner, uint32_t value)
 {
@@ -90,11 +97,13 @@ ks_blobs_close(struct ks_blobs *b)
     free(b->pieces);
     free(b->seen);
     ks_idmap_wipe(&b->seen_map);
+    /* the prepared id key is in it */
     ks_wipe(b, sizeof(*b));
     free(b);
 }
 
-/* A place for the next piece. */
+/* A place for the next piece. This may move all of them: workers know them by
+ * number only. */
 static int
 add_piece(struct ks_blobs *b, struct ks_err *err)
 {
@@ -140,7 +149,8 @@ retire_named(void *user, const struct ks_work *w, struct ks_err *err)
     return KS_OK;
 }
 
-/* Store w->data[0..len) under the id it must have, unless it is stored. */
+/* Store w->data[0..len) under the id it must have, unless it is stored. If it
+ * is, the work is not submitted, and the next take gives it again. */
 static int
 store_named(struct ks_blobs *b, struct ks_work *w, enum ks_chunk_kind kind,
             uint8_t *id, struct ks_err *err)
@@ -162,7 +172,8 @@ store_named(struct ks_blobs *b, struct ks_work *w, enum ks_chunk_kind kind,
     return KS_OK;
 }
 
-/* Deal with the piece in w->data[0..w->len). */
+/* Deal with the piece in w->data[0..w->len). A piece that the parent knows by
+ * its fingerprint must still be stored: the pack may be gone, or doomed. */
 static int
 take_piece(struct ks_blobs *b, struct ks_work *w, struct ks_err *err)
 {
@@ -194,7 +205,9 @@ take_piece(struct ks_blobs *b, struct ks_work *w, struct ks_err *err)
     return KS_OK;
 }
 
-/* Read the blob to its end, piece by piece. */
+/* Read the blob to its end, piece by piece. An empty blob has one piece, of no
+ * bytes; one whose length is a multiple of KS_PIECE_SIZE ends with a full one.
+ * KS_BLOB_PIECES_MAX bounds the loop. */
 static int
 read_pieces(struct ks_blobs *b, struct ks_reader *from, struct ks_err *err)
 {
@@ -230,6 +243,7 @@ name_blob(struct ks_blobs *b, uint8_t *id, struct ks_err *err)
     rc = ks_pipeline_take(b->o.pipeline, &w, err);
     if (rc < 0)
         return rc;
+    /* u64le length ‖ ids (list.h) */
     static_assert(8 + 32 * KS_BLOB_PIECES_MAX <= KS_CHUNK_MAX, "one chunk");
     ks_put_u64le(w->data, b->length);
     for (size_t i = 0; i < b->piece_count; i++)
@@ -238,7 +252,8 @@ name_blob(struct ks_blobs *b, uint8_t *id, struct ks_err *err)
     return store_named(b, w, KS_CHUNK_PIECES, id, err);
 }
 
-/* Enter a blob into the list when it appears for the first time. */
+/* Enter a blob into the list when it appears for the first time. The
+ * fingerprints are for the next run, which may then leave out the hashing. */
 static int
 list_blob(struct ks_blobs *b, const uint8_t *id, struct ks_err *err)
 {
@@ -302,6 +317,8 @@ ks_blobs_add(struct ks_blobs *b, struct ks_reader *from, uint8_t *id,
     b->length = 0;
     b->fresh = false;
     assert(b->waiting == 0);
+    /* A piece that was stored before `from` failed stays stored; nothing
+     * names it, and it costs space until packs are collected. */
     rc = read_pieces(b, from, err);
     if (b->waiting > 0) {
         /* Also after a failure: pieces in flight still point here. */

@@ -1,6 +1,9 @@
 /*
- * list: writing and walking lists. The walk keeps one chunk a level, so its
- * memory depends on the depth, not on the snapshot.
+ * list: writing and walking lists (list.h has the byte table). The walk keeps
+ * one chunk a level, so its memory depends on the depth, not on the snapshot.
+ *
+ * A list cannot lead in a circle: a chunk's id follows from its bytes, so none
+ * can name itself, however indirectly; and each step down is a level less.
  */
 #include "vault/list.h"
 
@@ -9,11 +12,13 @@
 #include <string.h>
 
 #include "crypto/cipher.h"
+#include "crypto/secret.h"
 #include "vault/snapshot_writer.h"
 
 #define TAG_SECTION 1
 #define TAG_CHUNK   2
-#define PAIR_SIZE   ((size_t)32 + KS_FINGERPRINT_SIZE)
+/* A piece of a blob in the blobs section: chunk id, fingerprint. */
+#define PAIR_SIZE ((size_t)32 + KS_FINGERPRINT_SIZE)
 
 size_t
 ks_blob_pieces(uint64_t length)
@@ -61,7 +66,8 @@ ks_list_put_chunk(struct ks_buf *out, const struct ks_chunk_ref *ref,
     return ks_buf_append(out, bytes, n, err);
 }
 
-/* Undo ks_list_put_chunk(), after the tag. */
+/* Undo ks_list_put_chunk(), after the tag. False unless the record is exactly
+ * that, within the bounds of a chunk: whoever sums these up relies on them. */
 static bool
 decode_chunk(struct ks_cursor *c, struct ks_chunk_ref *out)
 {
@@ -86,6 +92,7 @@ decode_chunk(struct ks_cursor *c, struct ks_chunk_ref *out)
         if (!ks_cursor_u64le(c, &first) || !ks_cursor_varint(c, &span))
             return false;
         ref.first_ms = (int64_t)first;
+        /* The span came as its own number, so last < first cannot be said. */
         if (__builtin_add_overflow(ref.first_ms, span, &ref.last_ms))
             return false;
     }
@@ -141,9 +148,11 @@ ks_blob_entry_piece(struct ks_blob_entry *e, const uint8_t **chunk,
     return true;
 }
 
-/* One level of a walk: a copy of the chunk being read, and where we are. */
+/* One level of a walk: a copy of the chunk being read, wiped when it goes, and
+ * where we are in it. A copy, as the chunk reader's own goes with its next. */
 struct level {
     uint8_t *data;
+    size_t len;
     struct ks_cursor at;
 };
 
@@ -153,7 +162,18 @@ struct walk {
     struct level levels[KS_LIST_LEVELS_MAX];
 };
 
-/* Tell of a list chunk and begin reading it at its level. */
+/* Stream names and ids of what people wrote: wiped before it is freed. */
+static void
+leave(struct level *l)
+{
+    if (l->data != NULL)
+        ks_wipe(l->data, l->len);
+    free(l->data);
+    l->data = NULL;
+}
+
+/* Tell of a list chunk and begin reading it at its level. The chunk that was
+ * there before has been read to its end. */
 static int
 enter(struct walk *w, unsigned level, const struct ks_chunk_ref *ref,
       struct ks_err *err)
@@ -171,16 +191,18 @@ enter(struct walk *w, unsigned level, const struct ks_chunk_ref *ref,
         return rc;
     if (chunk.entry.kind != KS_CHUNK_LIST)
         return ks_fail(err, KS_E_CORRUPT, 0, "a list names a foreign chunk");
-    free(l->data);
+    leave(l);
     l->data = malloc(chunk.plain.len > 0 ? chunk.plain.len : 1);
     if (l->data == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
+    l->len = chunk.plain.len;
     memcpy(l->data, chunk.plain.ptr, chunk.plain.len);
     l->at = ks_cursor_over(l->data, chunk.plain.len);
     return KS_OK;
 }
 
-/* One record of level 0. */
+/* One record of level 0: a section begins, or a chunk of it. Anything else is
+ * damage: to pass over it could lose a chunk without a word. */
 static int
 visit(const struct ks_list_visitor *v, struct ks_bytes record,
       struct ks_err *err)
@@ -203,7 +225,8 @@ visit(const struct ks_list_visitor *v, struct ks_bytes record,
     return ks_fail(err, KS_E_CORRUPT, 0, "a list is malformed");
 }
 
-/* The next record at `level`; *up once the level's chunk is read. */
+/* The next record at `level`; *up once the level's chunk is read. Above level
+ * 0 it is a chunk of the level below, into *below. */
 static int
 step(struct walk *w, unsigned level, struct ks_chunk_ref *below, bool *up,
      struct ks_err *err)
@@ -239,6 +262,7 @@ ks_list_walk(struct ks_chunk_reader *chunks, const uint8_t *root,
         return ks_fail(err, KS_E_CORRUPT, 0, "a list is too deep");
     memcpy(ref.id, root, 32);
     rc = enter(&w, level, &ref, err);
+    /* Depth first, without recursion: `at` is the level we are on. */
     while (rc == KS_OK && at <= level) {
         bool up = false;
 
@@ -251,6 +275,6 @@ ks_list_walk(struct ks_chunk_reader *chunks, const uint8_t *root,
             rc = enter(&w, --at, &ref, err);
     }
     for (size_t i = 0; i < KS_LIST_LEVELS_MAX; i++)
-        free(w.levels[i].data);
+        leave(&w.levels[i]);
     return rc;
 }

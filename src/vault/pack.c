@@ -1,5 +1,8 @@
 /*
- * pack: entries, and filling and sealing a pack. pack_reader.c reads one.
+ * pack: entries, and filling and sealing a pack; pack_reader.c reads one. The
+ * byte table is in pack.h. The plaintext is laid out at once in the places
+ * where sealing wants it, with the 16 bytes of a tag free behind each 64 KiB,
+ * so a pack is never copied and takes one buffer of 8 MiB.
  */
 #include "vault/pack.h"
 
@@ -12,6 +15,7 @@
 #include "crypto/secret.h"
 #include "vault/keyring.h"
 
+/* ks_pack_fits() stops long before: the table has to fit the pack as well. */
 #define TABLE_MAX (KS_PACK_ENTRIES_MAX * KS_ENTRY_SIZE_MAX)
 
 int
@@ -51,6 +55,8 @@ ks_entry_decode(struct ks_cursor *c, uint32_t offset, struct ks_entry *out)
     if (e.kind < KS_CHUNK_RECORDS || e.kind > KS_CHUNK_LIST ||
         e.form > KS_FORM_DELTA)
         return false;
+    /* In this order: offset is at most KS_PACK_PLAIN_MAX, by this very test
+     * of the entry before, so the difference does not wrap. */
     if (stored > KS_CHUNK_MAX || plain > KS_CHUNK_MAX ||
         stored > KS_PACK_PLAIN_MAX - offset)
         return false;
@@ -95,6 +101,7 @@ ks_pack_builder_init(struct ks_pack_builder *b, struct ks_err *err)
 {
     *b = (struct ks_pack_builder){0};
     ks_buf_init(&b->table, TABLE_MAX);
+    /* room to begin at a multiple of KS_BULK_ALIGN */
     b->memory = malloc(KS_PACK_MAX + KS_BULK_ALIGN);
     if (b->memory == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "not enough memory for a pack");
@@ -113,6 +120,7 @@ ks_pack_builder_wipe(struct ks_pack_builder *b)
     *b = (struct ks_pack_builder){0};
 }
 
+/* The bytes stay: they have been sealed in place, and are written over. */
 void
 ks_pack_reset(struct ks_pack_builder *b)
 {
@@ -124,6 +132,9 @@ ks_pack_reset(struct ks_pack_builder *b)
 bool
 ks_pack_fits(const struct ks_pack_builder *b, size_t stored)
 {
+    /* What will stand behind the chunks at worst: table, one more entry,
+     * count, length. Padding needs no room of its own: KS_PACK_PLAIN_MAX is
+     * itself a padded length, so what fits it is not padded beyond it. */
     size_t tail = b->table.len + KS_ENTRY_SIZE_MAX + KS_VARINT_MAX + 4;
 
     return b->count < KS_PACK_ENTRIES_MAX && tail < KS_PACK_PLAIN_MAX &&
@@ -131,7 +142,8 @@ ks_pack_fits(const struct ks_pack_builder *b, size_t stored)
            stored <= KS_PACK_PLAIN_MAX - tail - b->plain;
 }
 
-/* Copy data to plaintext place `at`, over the gaps. data NULL: zeros. */
+/* Copy data[0..len) to plaintext places from `at` on, stepping over the gaps
+ * for tags. data NULL: zeros. The caller has checked that it fits. */
 static void
 lay(uint8_t *object, size_t at, const uint8_t *data, size_t len)
 {
@@ -157,6 +169,7 @@ ks_pack_add(struct ks_pack_builder *b, struct ks_entry *e, const uint8_t *data,
     int rc;
 
     assert(ks_pack_fits(b, e->stored));
+    /* below KS_PACK_PLAIN_MAX, so it fits */
     e->offset = (uint32_t)b->plain;
     rc = ks_entry_encode(&b->table, e, err);
     if (rc < 0)
@@ -177,12 +190,15 @@ ks_pack_finish(struct ks_pack_builder *b, const struct ks_object_context *cx,
     size_t count_len = ks_varint_put(count, b->count);
     size_t table = count_len + b->table.len;
     size_t padded = ks_padded(b->plain + table + sizeof(length));
+    /* The table goes to the very end, where it is found without knowing any
+     * length but the object's; the padding lies in front of it. */
     size_t at = padded - table - sizeof(length);
     struct ks_seal_in in = {.salt = salt, .suite = ks_seal_default_suite()};
     int rc;
 
     assert(b->count >= 1);
     assert(padded <= KS_PACK_PLAIN_MAX);
+    /* The buffer has held another pack: its padding must not show that. */
     lay(b->object, b->plain, NULL, at - b->plain);
     lay(b->object, at, count, count_len);
     lay(b->object, at + count_len, b->table.data, b->table.len);
@@ -197,6 +213,7 @@ ks_pack_finish(struct ks_pack_builder *b, const struct ks_object_context *cx,
     rc = ks_seal(b->object, padded, &in, ref->id, err);
     if (rc < 0)
         return ks_context(err, "sealing a pack");
+    /* header bytes 56..88 are the commitment (crypto/seal.h) */
     memcpy(ref->commitment, b->object + 56, sizeof(ref->commitment));
     ref->size = (uint32_t)ks_seal_room(padded);
     return KS_OK;

@@ -1,5 +1,9 @@
 /*
  * parent: a snapshot's list, boiled down to 36 bytes a chunk and 48 a piece.
+ *
+ * Hints only, so what is beyond a bound is left out without a word, and what
+ * was read before a failure is used. Names of streams are at most
+ * KS_STREAM_NAME_MAX bytes and have no NUL: list.c sees to that.
  */
 #include "vault/parent.h"
 
@@ -12,14 +16,18 @@
 #include "vault/list.h"
 #include "vault/snapshot_writer.h"
 
+/* Beyond any snapshot of ours; CHUNKS_MAX is 144 MiB of hints for a stream. */
 #define STREAMS_MAX ((uint32_t)8192)
 #define CHUNKS_MAX  ((uint32_t)1 << 22)
 
+/* A chunk by what it begins with: that a record is still the first of its
+ * chunk is the best sign that the rest resembles it too. */
 struct chunk_hint {
     uint8_t id[32];
     uint32_t first_hash;
 };
 
+/* A stream's chunks in order; name and chunks are owned. */
 struct parent_stream {
     char *name;
     struct chunk_hint *chunks;
@@ -33,6 +41,8 @@ struct piece {
     uint8_t id[32];
 };
 
+/* Streams by number, and the pieces of blobs by fingerprint. Pieces of this
+ * run are learnt as well, so a blob that comes twice is hashed once. */
 struct ks_parent {
     struct parent_stream *streams;
     uint32_t stream_count;
@@ -43,6 +53,7 @@ struct ks_parent {
     struct ks_idmap piece_map;
 };
 
+/* For piece_map: valid until a piece is added, as idmap.h asks. */
 static const uint8_t *
 fingerprint_of(const void *owner, uint32_t value)
 {
@@ -79,7 +90,8 @@ ks_parent_close(struct ks_parent *p)
     free(p);
 }
 
-/* Room for one more element; doubles. */
+/* Room for one more element; doubles. The bounds of what is kept keep the
+ * doubled count far from 2^32. False: no memory, and all is as it was. */
 static bool
 make_room(void **array, uint32_t count, uint32_t *cap, size_t size)
 {
@@ -96,6 +108,7 @@ make_room(void **array, uint32_t count, uint32_t *cap, size_t size)
     return true;
 }
 
+/* The stream called name[0..len), no NUL in it, or KS_PARENT_NONE. */
 static uint32_t
 find_stream(const struct ks_parent *p, const char *name, size_t len)
 {
@@ -135,6 +148,7 @@ want_stream(struct ks_parent *p, const char *name, size_t len, uint32_t *out,
     return KS_OK;
 }
 
+/* Append a hint to a stream. */
 static int
 add_chunk(struct ks_parent *p, uint32_t stream, const struct ks_chunk_ref *ref,
           struct ks_err *err)
@@ -157,6 +171,8 @@ struct loading {
     struct ks_err *err;
 };
 
+/* The list's own chunks are hints too: tonight's list resembles last
+ * night's. Each level is a stream of its own. */
 static int
 load_list_chunk(void *user, unsigned level, const struct ks_chunk_ref *ref)
 {
@@ -168,6 +184,7 @@ load_list_chunk(void *user, unsigned level, const struct ks_chunk_ref *ref)
     return rc < 0 ? rc : add_chunk(l->parent, stream, ref, l->err);
 }
 
+/* The chunks that follow belong to this stream. */
 static int
 load_section(void *user, enum ks_section kind, struct ks_bytes name)
 {
@@ -179,6 +196,7 @@ load_section(void *user, enum ks_section kind, struct ks_bytes name)
                        l->err);
 }
 
+/* A chunk of the current section; before any section it is damage. */
 static int
 load_chunk(void *user, const struct ks_chunk_ref *ref)
 {
@@ -204,6 +222,8 @@ load_blobs(struct ks_parent *p, struct ks_bytes plain, struct ks_err *err)
 
         if (!ks_blob_entry_decode(record, &e))
             return ks_fail(err, KS_E_CORRUPT, 0, "a list is malformed");
+        /* A fingerprint that says the wrong chunk would be believed: it is
+         * keyed, and only a holder of the keys could have sealed this list. */
         while (rc == KS_OK && ks_blob_entry_piece(&e, &id, &fingerprint))
             rc = ks_parent_learn(p, fingerprint, id, err);
         if (rc < 0)
@@ -224,6 +244,8 @@ ks_parent_load(struct ks_parent *p, struct ks_chunk_reader *chunks,
     uint32_t blobs;
     int rc = ks_list_walk(chunks, info->root, info->root_level, &visitor, err);
 
+    /* The walk has only named the chunks of the blobs section. They are read
+     * now, when the chunk reader is free for it. */
     blobs = ks_parent_stream(p, "\001b");
     if (rc < 0 || blobs == KS_PARENT_NONE)
         return rc;
@@ -247,12 +269,16 @@ ks_parent_resembles(struct ks_parent *p, uint32_t stream, uint32_t first_hash,
     if (stream == KS_PARENT_NONE || p->streams[stream].count == 0)
         return false;
     s = &p->streams[stream];
+    /* From the cursor on and once around: streams change little and in
+     * order, so the first look mostly hits. Where nothing matches, all are
+     * looked at. */
     for (uint32_t i = 0; i < s->count && hit == KS_PARENT_NONE; i++) {
         uint32_t at = (s->cursor + i) % s->count;
         if (s->chunks[at].first_hash == first_hash)
             hit = at;
     }
     if (hit != KS_PARENT_NONE)
+        /* may be count: then all were passed */
         s->cursor = hit + 1;
     else
         hit = s->cursor < s->count ? s->cursor : s->count - 1;
