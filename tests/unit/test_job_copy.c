@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -5,6 +6,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "fault.h"
 #include "job/copy.h"
 #include "jobkit.h"
 #include "vault/vault.h"
@@ -177,6 +179,22 @@ an_archive_that_holds_nothing_is_taken_away_again(void **state)
 }
 
 static void
+an_archive_that_met_a_full_disk_at_its_first_sync_is_gone(void **state)
+{
+    struct jobkit *k = *state;
+    struct ks_err err = KS_ERR_INIT;
+    struct ks_copy_result r;
+    int rc;
+
+    fault_arm_lasting("fdatasync fsync", 0, ENOSPC);
+    rc = copy(k, "vault", "a.keepsay", &r, &err);
+    assert_true(fault_disarm());
+    assert_int_equal(rc, KS_E_FULL);
+    assert_int_equal(workdir_size(&k->dir, "a.keepsay"), -1);
+    KIT_OK(copy(k, "vault", "a.keepsay", &r, KIT_ERR));
+}
+
+static void
 a_file_that_is_no_archive_stays(void **state)
 {
     struct jobkit *k = *state;
@@ -201,6 +219,7 @@ main(void)
         COPY_TEST(what_is_no_vault_is_not_copied),
         COPY_TEST(a_stopped_copy_is_gone_on_with),
         COPY_TEST(an_archive_that_holds_nothing_is_taken_away_again),
+        COPY_TEST(an_archive_that_met_a_full_disk_at_its_first_sync_is_gone),
         COPY_TEST(a_file_that_is_no_archive_stays),
     };
 

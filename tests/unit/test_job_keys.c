@@ -1,12 +1,15 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "check.h"
 #include "crypto/recovery.h"
 #include "crypto/secret.h"
+#include "fault.h"
 #include "job/keys.h"
 #include "jobkit.h"
 #include "vault/vault.h"
@@ -93,6 +96,78 @@ an_archive_that_could_not_be_made_is_gone(void **state)
     kit_lock(&bad);
 }
 
+/* The advice for a full disk is to make room and run the same again. */
+static void
+a_folder_that_could_not_be_made_can_be_made_again(void **state)
+{
+    struct jobkit *k = *state;
+    struct kit_key keys[2];
+    struct ks_unlock unlocks[2];
+    struct ks_init_job job = {.unlocks = unlocks, .unlock_count = 2};
+    bool failed = true;
+    uint8_t id[16];
+    long n;
+
+    keys[0] = kit_raw(1);
+    keys[1] = kit_raw(2);
+    for (size_t i = 0; i < 2; i++)
+        unlocks[i] = keys[i].unlock;
+    job.where = workdir_path(&k->dir, "new");
+    for (n = 0; failed; n++) {
+        struct ks_err err = KS_ERR_INIT;
+        int rc;
+
+        fault_arm_lasting("write", n, ENOSPC);
+        rc = ks_job_init(id, &job, &err);
+        failed = fault_disarm();
+        assert_int_equal(rc, failed ? KS_E_FULL : KS_OK);
+        if (failed)
+            assert_int_equal(access(job.where, F_OK), -1);
+    }
+    assert_true(n > 8); /* two copies each of header and slots, and rosters */
+    for (size_t i = 0; i < 2; i++)
+        kit_lock(&keys[i]);
+}
+
+/* A folder that was there, and empty, is the user's. */
+static void
+an_empty_folder_is_left_empty(void **state)
+{
+    struct jobkit *k = *state;
+    struct ks_init_job job = {.unlocks = &k->key.unlock,
+                              .unlock_count = 1,
+                              .slot_options = kit_quick};
+    uint8_t id[16];
+
+    job.where = workdir_path(&k->dir, "new");
+    assert_int_equal(mkdir(job.where, 0700), 0);
+    fault_arm_lasting("write", 3, ENOSPC);
+    KIT_FAILS(KS_E_FULL, ks_job_init(id, &job, KIT_ERR));
+    assert_true(fault_disarm());
+    assert_int_equal(access(job.where, F_OK), 0);
+    KIT_OK(ks_job_init(id, &job, KIT_ERR));
+}
+
+static void
+an_archive_that_met_a_full_disk_is_gone_too(void **state)
+{
+    struct jobkit *k = *state;
+    struct ks_init_job job = {.unlocks = &k->key.unlock,
+                              .unlock_count = 1,
+                              .slot_options = kit_quick};
+    struct ks_err err = KS_ERR_INIT;
+    uint8_t id[16];
+    int rc;
+
+    job.where = workdir_path(&k->dir, "new.keepsay");
+    fault_arm_lasting("fdatasync fsync", 0, ENOSPC);
+    rc = ks_job_init(id, &job, &err);
+    assert_true(fault_disarm());
+    assert_int_equal(rc, KS_E_FULL);
+    assert_int_equal(workdir_size(&k->dir, "new.keepsay"), -1);
+    KIT_OK(ks_job_init(id, &job, KIT_ERR));
+}
+
 static void
 recovery_keys_are_new_each_time_and_read_back(void **state)
 {
@@ -149,6 +224,9 @@ main(void)
         KEYS_TEST(a_vault_is_made_with_a_slot_for_each_key),
         KEYS_TEST(nothing_is_made_where_something_is),
         KEYS_TEST(an_archive_that_could_not_be_made_is_gone),
+        KEYS_TEST(a_folder_that_could_not_be_made_can_be_made_again),
+        KEYS_TEST(an_empty_folder_is_left_empty),
+        KEYS_TEST(an_archive_that_met_a_full_disk_is_gone_too),
         KEYS_TEST(recovery_keys_are_new_each_time_and_read_back),
         KEYS_TEST(a_slot_is_found_by_its_first_digits),
     };
