@@ -2,6 +2,11 @@
  * chunk: names and stored forms. Records and lists compress well and are
  * always tried; blobs are mostly photos and videos that do not, so three
  * small samples decide whether a piece is worth the time.
+ *
+ * Stored bytes are plain bytes, or one zstd frame without content size: the
+ * entry says the plain length. How hard zstd tries is the writer's choice; a
+ * reader needs nothing but the window bound, WINDOW_DELTA. A chunk's id is over
+ * the plaintext alone, so it may be stored one way today and another tomorrow.
  */
 #include "vault/chunk.h"
 
@@ -13,6 +18,7 @@
 
 #include "crypto/secret.h"
 
+/* Levels by measurement: a delta is small, so trying harder is cheap. */
 #define LEVEL_ALONE    3
 #define LEVEL_DELTA    6
 #define WINDOW_ALONE   18 /* 256 KiB, the largest record chunk */
@@ -35,6 +41,7 @@ ks_chunk_id(uint8_t *id, const struct ks_hmac *keyed, enum ks_chunk_kind kind,
             struct ks_bytes plain)
 {
     uint8_t message[1 + 32];
+    /* a copy: `keyed` is shared by all threads and stays as it is */
     struct ks_hmac mac = *keyed;
 
     message[0] = (uint8_t)kind;
@@ -94,6 +101,8 @@ struct effort {
     struct ks_bytes base;
 };
 
+/* Compress plain into e->out, *len bytes. The room is enough for any chunk
+ * (ZSTD_compressBound), and parameters are ours, so what fails is memory. */
 static int
 compress_into(struct ks_chunk_codec *codec, const struct effort *e,
               struct ks_bytes plain, size_t *len, struct ks_err *err)
@@ -101,6 +110,7 @@ compress_into(struct ks_chunk_codec *codec, const struct effort *e,
     ZSTD_CCtx *c = codec->compress;
     size_t n;
 
+    /* A prefix holds for one frame only, but level and window would stay. */
     (void)ZSTD_CCtx_reset(c, ZSTD_reset_session_and_parameters);
     (void)ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, e->level);
     (void)ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, e->window);
@@ -127,6 +137,7 @@ worth_compressing(struct ks_chunk_codec *codec, struct ks_bytes plain,
 
     e.window = WINDOW_ALONE;
     *worth = true;
+    /* then trying the whole costs little more */
     if (plain.len < 2 * sizeof(samples))
         return KS_OK;
     for (size_t i = 0; i < SAMPLE_COUNT; i++) {
@@ -141,7 +152,8 @@ worth_compressing(struct ks_chunk_codec *codec, struct ks_bytes plain,
     return rc;
 }
 
-/* Try a delta; it replaces *out only if it is small enough. */
+/* Try a delta; it replaces *out only if it is small enough: it costs a second
+ * read for ever, and keeps its base alive. */
 static int
 try_delta(struct ks_chunk_codec *codec, struct ks_bytes plain,
           struct ks_bytes base, struct ks_stored *out, struct ks_err *err)
@@ -174,6 +186,7 @@ ks_chunk_encode(struct ks_chunk_codec *codec, enum ks_chunk_kind kind,
 
     assert(plain.len <= KS_CHUNK_MAX);
     *out = (struct ks_stored){KS_FORM_RAW, plain};
+    /* ids are random bytes */
     if (plain.len == 0 || kind == KS_CHUNK_PIECES)
         return KS_OK;
     if (kind == KS_CHUNK_BLOB)
@@ -199,6 +212,7 @@ ks_chunk_decode(struct ks_chunk_codec *codec, const struct ks_stored *stored,
 
     assert(plain_len <= KS_CHUNK_MAX);
     if (stored->form == KS_FORM_RAW) {
+        /* another length is not copied, and refused below */
         if (n == plain_len && n > 0)
             memcpy(plain, stored->bytes.ptr, n);
     } else {
@@ -206,6 +220,7 @@ ks_chunk_decode(struct ks_chunk_codec *codec, const struct ks_stored *stored,
         (void)ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, WINDOW_DELTA);
         if (stored->form == KS_FORM_DELTA)
             (void)ZSTD_DCtx_refPrefix(d, base.ptr, base.len);
+        /* Writes plain_len bytes at most, whatever the frame says of itself. */
         n = ZSTD_decompressDCtx(d, plain, plain_len, stored->bytes.ptr,
                                 stored->bytes.len);
         /* A machine short of memory must not be told that its vault is bad. */

@@ -1,5 +1,9 @@
 /*
  * chunk_reader: from an id to bytes that are proven to be that chunk.
+ *
+ * Every segment's tag is checked by pack_reader.c, the id is computed anew
+ * here: so an index that sends us to the wrong place, by accident or not,
+ * costs a failure, never wrong bytes. A base is checked before it is used.
  */
 #include "vault/chunk_reader.h"
 
@@ -19,7 +23,9 @@ struct ks_chunk_reader {
     struct ks_pack_reader *packs;
     struct ks_chunk_codec *codec;
     struct ks_hmac keyed; /* with the id key */
-    uint8_t *stored;      /* KS_CHUNK_MAX each */
+    /* Buffers for stored bytes, the base and the chunk: what is handed out
+     * lies in the last two, until the next call. */
+    uint8_t *stored; /* KS_CHUNK_MAX each */
     uint8_t *base;
     uint8_t *plain;
 };
@@ -77,7 +83,8 @@ ks_chunk_reader_close(struct ks_chunk_reader *r)
     free(r);
 }
 
-/* Read, unpack and check one chunk into out[0..KS_CHUNK_MAX). */
+/* Read, unpack and check one chunk into out[0..KS_CHUNK_MAX). KS_E_CORRUPT
+ * names the pack: pack_reader.c does so itself, the rest is done here. */
 static int
 unpack(struct ks_chunk_reader *r, const struct ks_place *place,
        struct ks_bytes base, uint8_t *out, struct ks_err *err)
@@ -89,6 +96,7 @@ unpack(struct ks_chunk_reader *r, const struct ks_place *place,
     uint8_t id[32];
     int rc;
 
+    /* every decoder of entries has refused more */
     assert(e->stored <= KS_CHUNK_MAX && e->plain <= KS_CHUNK_MAX);
     rc = ks_pack_read(r->packs, &place->pack, e->offset, e->stored, r->stored,
                       err);
@@ -117,6 +125,8 @@ ks_chunk_read_at(struct ks_chunk_reader *r, const struct ks_place *place,
     int rc = KS_OK;
 
     if (place->entry.form == KS_FORM_DELTA) {
+        /* Only a copy stored whole will do, so this goes one deep and no
+         * deeper. */
         rc = ks_index_need(r->index, place->entry.base, true, &below, err);
         if (rc == KS_OK)
             rc = unpack(r, &below, base, r->base, err);

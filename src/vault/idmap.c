@@ -1,5 +1,7 @@
 /*
- * idmap: linear probing, at most two thirds full.
+ * idmap: linear probing, at most two thirds full, so every search meets an
+ * empty slot and ends. Nothing is ever taken out. Doubling keeps adding cheap
+ * on average; while it doubles, both tables are in memory.
  */
 #include "vault/idmap.h"
 
@@ -45,6 +47,7 @@ ks_idmap_add(struct ks_idmap *map, uint32_t value, struct ks_err *err)
 {
     assert(value < KS_IDMAP_NONE - 1);
     if (map->used >= map->cap / 3 * 2) {
+        /* made beside: without memory the map stays as it is */
         struct ks_idmap bigger = *map;
 
         bigger.cap = map->cap == 0 ? CAP_MIN : map->cap * 2;

@@ -34,13 +34,15 @@ ks_index_file_wipe(struct ks_index_file *f)
     *f = (struct ks_index_file){.entries = 0};
 }
 
+/* For whatever a tail can have wrong; who asked knows which object. */
 static int
 malformed(struct ks_err *err)
 {
     return ks_fail(err, KS_E_CORRUPT, 0, "its tail is malformed");
 }
 
-/* A varint count <= max, then so many ids, copied. */
+/* A varint count <= max, then so many ids, copied. The bytes must be there
+ * before memory is taken, so a tail cannot ask for more than its own size. */
 static int
 read_ids(struct ks_cursor *c, size_t max, uint8_t (**out)[16], size_t *count,
          struct ks_err *err)
@@ -60,6 +62,7 @@ read_ids(struct ks_cursor *c, size_t max, uint8_t (**out)[16], size_t *count,
     return KS_OK;
 }
 
+/* The pack table; what was read before a failure is freed by the caller. */
 static int
 read_packs(struct ks_cursor *c, struct ks_index_file *f, struct ks_err *err)
 {
@@ -78,6 +81,9 @@ read_packs(struct ks_cursor *c, struct ks_index_file *f, struct ks_err *err)
     return KS_OK;
 }
 
+/* The first 8 bytes of each segment's first id, to the end of the tail. That
+ * they rise is not checked: if they do not, ids are not found, which an
+ * index that only a holder of the keys can write could say as well. */
 static int
 read_fences(struct ks_cursor *c, struct ks_index_file *f, struct ks_err *err)
 {
@@ -112,6 +118,7 @@ read_tail(struct ks_index_file *f, struct ks_bytes tail, size_t start,
     f->entries = (size_t)entries;
     f->segments =
         (f->entries + KS_INDEX_SEGMENT_ENTRIES - 1) / KS_INDEX_SEGMENT_ENTRIES;
+    /* at most 150 segments; they must lie in front of the tail */
     if (f->segments * KS_SEAL_SEGMENT > start)
         return malformed(err);
     rc =
@@ -165,6 +172,8 @@ segment_for(const struct ks_index_file *f, const uint8_t *id)
     return low;
 }
 
+/* One entry, or false if it is none: its pack must be in the table, and its
+ * lengths within a chunk, as chunk_reader.c relies on that. */
 static bool
 decode_entry(const struct ks_index_file *f, const uint8_t *p,
              struct ks_index_hit *hit)
@@ -235,6 +244,7 @@ ks_index_file_find(const struct ks_index_file *f, struct ks_pack_reader *reader,
     bool more = f->segments > 0;
 
     while (more) {
+        /* entries in this segment and behind; s is below segments, so n >= 1 */
         size_t n = f->entries - s * KS_INDEX_SEGMENT_ENTRIES;
         int rc = ks_pack_read(reader, &f->ref, (uint32_t)(s * KS_SEAL_SEGMENT),
                               KS_SEAL_SEGMENT, data, err);

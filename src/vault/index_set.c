@@ -1,5 +1,10 @@
 /*
  * index_set: which index objects count, and a look-up through them.
+ *
+ * Objects are never merged: there is one for each 16 runs or 65 536 entries,
+ * and a look-up asks them one after the other, most often out of the kept
+ * segments. An object that turns out damaged is dropped from use, and whoever
+ * asks is told of its packs, so that their own tables can be read instead.
  */
 #include "vault/index_set.h"
 
@@ -14,6 +19,8 @@
 #define FILES_MAX      ((size_t)4096)
 #define CACHE_SEGMENTS 32U /* 2 MiB */
 
+/* An opened index object. It stays a member when it is dropped: numbers of
+ * packs that were given out stay good. */
 struct member {
     struct ks_index_file file;
     bool used;         /* its fold is whole */
@@ -28,7 +35,8 @@ struct ks_index_set {
     size_t damaged;
 };
 
-/* What cannot be read, but leaves the rest readable. */
+/* What cannot be read, but leaves the rest readable. A device that fails, or
+ * no memory, is no damage: then nothing is known, and the call fails. */
 static bool
 is_index_damage(int rc)
 {
@@ -43,6 +51,7 @@ struct found_files {
     struct ks_err *err;
 };
 
+/* For the listing, from within which the store must not be called. */
 static int
 note_file(void *user, const char *name, uint64_t size)
 {
@@ -62,7 +71,8 @@ note_file(void *user, const char *name, uint64_t size)
     return 0;
 }
 
-/* Open those that can be opened. */
+/* Open those that can be opened. Members are as many as were found at most, so
+ * the array never moves. */
 static int
 open_members(struct ks_index_set *set, const struct ks_object_context *cx,
              const struct found_files *found, struct ks_err *err)
@@ -103,7 +113,9 @@ find_member(struct ks_index_set *set, const uint8_t *id)
     return NULL;
 }
 
-/* Whether the fold is all there whose last object m is: it covers something. */
+/* Whether the fold is all there whose last object m is: it covers something,
+ * and every object it names has opened. An object that covers nothing is part
+ * of another's fold, or of one that never came to its end. */
 static bool
 is_whole_fold(struct ks_index_set *set, const struct member *m)
 {
@@ -115,6 +127,8 @@ is_whole_fold(struct ks_index_set *set, const struct member *m)
     return true;
 }
 
+/* Mark what is in use: objects of whole folds. The parts are there: that was
+ * what made the fold whole. */
 static void
 use_whole_folds(struct ks_index_set *set)
 {
@@ -181,6 +195,7 @@ ks_index_set_number(struct ks_index_set *set,
         assert(m->numbers == NULL);
         if (!m->used)
             continue;
+        /* never of no size; packs is at most KS_INDEX_PACKS_MAX */
         m->numbers = calloc(packs + 1, sizeof(*m->numbers));
         if (m->numbers == NULL)
             return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
@@ -216,6 +231,8 @@ struct asking {
     bool ended;
 };
 
+/* Pass a hit on under the number that the asker knows the pack by; decode
+ * has seen that hit->pack is one of the object's. */
 static bool
 show_hit(void *user, const struct ks_index_hit *hit)
 {
@@ -226,7 +243,8 @@ show_hit(void *user, const struct ks_index_hit *hit)
     return a->ended;
 }
 
-/* It is damaged after all. */
+/* It is damaged after all. An object that is gone was deleted by a collector
+ * after it had put a better one, and is not counted as damage. */
 static int
 drop_member(struct ks_index_set *set, struct member *m,
             const struct ks_index_seeker *seeker, int why)

@@ -48,6 +48,7 @@ number_packs(struct writing *w)
 {
     const struct ks_index_source *s = w->source;
 
+    /* all NOT_NUMBERED: each object numbers its packs anew */
     memset(w->numbers, 0xff, s->pack_count * sizeof(*w->numbers));
     w->pack_count = 0;
     for (size_t i = 0; i < w->count; i++) {
@@ -63,6 +64,7 @@ number_packs(struct writing *w)
     }
 }
 
+/* Entry i of the source in its 88 bytes (index_file.h); the rest is zero. */
 static int
 put_entry(struct writing *w, size_t i, struct ks_err *err)
 {
@@ -190,6 +192,7 @@ put_object(struct writing *w, struct ks_err *err)
     return rc;
 }
 
+/* One object: entries, tail, padding; sealed and put under its name. */
 static int
 write_one(struct writing *w, bool last, struct ks_err *err)
 {
@@ -210,6 +213,8 @@ write_one(struct writing *w, bool last, struct ks_err *err)
     return rc == KS_OK ? put_object(w, err) : rc;
 }
 
+/* Object after object, the last one also if there is no entry at all: it is
+ * what says that the snapshots are covered. */
 static int
 write_all(struct writing *w, struct ks_err *err)
 {
@@ -233,6 +238,7 @@ ks_index_write(const struct ks_object_context *cx,
                const struct ks_index_source *source, struct ks_err *err)
 {
     struct writing w = {.cx = cx, .source = source};
+    /* one more than needed when it divides evenly */
     size_t objects = source->count / KS_INDEX_ENTRIES_MAX + 1;
     int rc;
 

@@ -14,6 +14,7 @@
 #include "vault/snapshot_object.h"
 #include "vault/vault.h"
 
+/* a backup each hour for a century is fewer */
 #define SNAPSHOTS_MAX ((size_t)1 << 20)
 #define PREFIX_MIN    ((size_t)4)
 
@@ -34,6 +35,7 @@ struct names {
     struct ks_err *err;
 };
 
+/* For the listing, from within which the store must not be called. */
 static int
 note_name(void *user, const char *name, uint64_t size)
 {
@@ -59,6 +61,7 @@ note_name(void *user, const char *name, uint64_t size)
     return 0;
 }
 
+/* The ids into *n, whose ids the caller frees, also after a failure. */
 static int
 list_names(struct ks_vault *v, struct names *n, struct ks_err *err)
 {
@@ -113,7 +116,9 @@ is_void(const struct ks_snapshots *s, const struct ks_snapshot_info *info)
     return false;
 }
 
-/* Drop those that do not count, in place. */
+/* Drop those that do not count, in place: void ones, and ones that a note says
+ * were forgotten, should a sync program bring them back. All are judged before
+ * any is dropped, as a void one may show that another one is void. */
 static int
 drop_void(struct ks_snapshots *s, const struct ks_notes *notes,
           struct ks_err *err)
@@ -150,11 +155,13 @@ dress(struct ks_snapshot_info *info, const struct ks_notes *notes)
 
     if (label != NULL && label->text != NULL &&
         strlen(label->text) < sizeof(info->label))
+        /* a longer label is not cut: the one it was made with stays */
         memcpy(info->label, label->text, strlen(label->text) + 1);
     info->pinned = pin != NULL && (unpin == NULL || ks_note_wins(pin, unpin));
     info->verified = ks_notes_find(notes, KS_NOTE_VERIFIED, info->id) != NULL;
 }
 
+/* By generation, then time; by id only so that the order is one order. */
 static int
 compare_snapshots(const void *a, const void *b)
 {
@@ -168,6 +175,7 @@ compare_snapshots(const void *a, const void *b)
     return memcmp(x->id, y->id, sizeof(x->id));
 }
 
+/* Read each into the next place of out->list, which has room for all. */
 static int
 read_all(struct ks_vault *v, const struct names *names,
          struct ks_snapshots *out, struct ks_err *err)
@@ -211,6 +219,7 @@ ks_snapshots_read(struct ks_vault *v, struct ks_snapshots *out,
             dress(&s.list[i], &notes);
         if (s.count > 0)
             qsort(s.list, s.count, sizeof(*s.list), compare_snapshots);
+        /* the list is now the caller's */
         *out = s;
         s = (struct ks_snapshots){0};
     }
@@ -274,6 +283,7 @@ struct feeding {
     struct ks_err *err;
 };
 
+/* Whose entries come next. */
 static int
 feed_pack(void *user, const struct ks_pack_ref *ref)
 {
@@ -282,6 +292,7 @@ feed_pack(void *user, const struct ks_pack_ref *ref)
     return ks_index_add_pack(f->index, ref, &f->pack, f->err);
 }
 
+/* An entry of the pack that was fed last; decoding shows a pack first. */
 static int
 feed_entry(void *user, const struct ks_entry *e)
 {

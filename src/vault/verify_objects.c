@@ -17,7 +17,8 @@
 #define HINT_INDEX "it is a cache: nothing is lost"
 #define HINT_NAME  "not one of the vault's; a sync program may have left it"
 
-/* Both copies of the header. */
+/* Both copies of the header: each must be whole and name this vault. One of
+ * them is enough to open it, but then there is none to spare. */
 static int
 check_headers(struct ks_verify_run *run, struct ks_err *err)
 {
@@ -43,7 +44,9 @@ check_headers(struct ks_verify_run *run, struct ks_err *err)
     return rc;
 }
 
-/* A slot must have the name that its bytes give, and so must its copy. */
+/* A slot must have the name that its bytes give, and so must its copy. What
+ * can be told without the slot's own secret; that it opens, only its owner
+ * can find out. */
 static int
 check_slot(struct ks_verify_run *run, const char *name, const char *text,
            struct ks_err *err)
@@ -67,6 +70,7 @@ check_slot(struct ks_verify_run *run, const char *name, const char *text,
     return rc;
 }
 
+/* Every copy of every slot, and that none lacks its other copy. */
 static int
 check_slots(struct ks_verify_run *run, struct ks_err *err)
 {
@@ -111,8 +115,9 @@ kind_in(const char *folder, const char *text)
     return strcmp(folder, KS_DIR_NOTES) == 0 ? KS_OBJ_NOTE : KS_OBJ_INDEX;
 }
 
-/* An index is sealed like a pack, so its content has no length in front: its
- * name over all bytes, and every segment. */
+/* An index is sealed like a pack, so its content has no length in front and
+ * ks_object_get() cannot open it. Its name is over all of its bytes, so that
+ * shows every change; segments are opened as look-ups come to them. */
 static int
 check_index(struct ks_verify_run *run, const char *name, struct ks_buf *object,
             struct ks_err *err)
@@ -138,7 +143,8 @@ check_index(struct ks_verify_run *run, const char *name, struct ks_buf *object,
     return KS_OK;
 }
 
-/* Every sealed object of a folder. */
+/* Every sealed object of a folder, opened whole. One that is damaged is named
+ * and the next one looked at. */
 static int
 check_folder(struct ks_verify_run *run, const char *folder, struct ks_err *err)
 {
@@ -167,7 +173,8 @@ check_folder(struct ks_verify_run *run, const char *folder, struct ks_err *err)
     return rc;
 }
 
-/* Names under packs/ and snapshots/ that cannot be objects of ours. */
+/* Names in a folder that cannot be objects of ours: worth a word, no damage.
+ * Those under snapshots/ are told where snapshots are read. */
 static int
 name_strangers(struct ks_verify_run *run, const char *folder,
                struct ks_err *err)

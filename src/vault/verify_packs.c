@@ -17,6 +17,8 @@
 #include "vault/vault.h"
 #include "vault/verify_run.h"
 
+/* All packs being read, one after the other; ref is the one at hand, under
+ * the size that the store lists. */
 struct reading {
     struct ks_verify_run *run;
     struct ks_namer *namer;
@@ -34,13 +36,16 @@ struct reading {
 static bool
 is_chosen(const struct ks_verify_options *o, const uint8_t *id)
 {
+    /* Cycle n reads the parts from n * percent on, around a hundred: so one
+     * cycle begins where the one before ended. */
     unsigned part = (unsigned)(id[0] << 8 | id[1]) % 100;
     unsigned first = (unsigned)(o->cycle % 100 * o->data_percent % 100);
 
     return (part + 100 - first) % 100 < o->data_percent;
 }
 
-/* All bytes of the pack, and whether they give its name. */
+/* All bytes of the pack, and whether they give its name. No key is needed for
+ * that: it finds rot, not forgery. */
 static int
 read_whole(struct reading *rd, const char *name, struct ks_err *err)
 {
@@ -63,7 +68,8 @@ read_whole(struct reading *rd, const char *name, struct ks_err *err)
     return KS_OK;
 }
 
-/* Every segment's tag, those of the padding too. */
+/* Every segment's tag, those of the padding too. Opened in place: the bytes
+ * have been read for their name already, and are wiped at the end. */
 static int
 open_segments(struct reading *rd, struct ks_err *err)
 {
@@ -98,6 +104,7 @@ open_segments(struct reading *rd, struct ks_err *err)
     return rc;
 }
 
+/* Whether two entries of one id say the same. */
 static bool
 same_entry(const struct ks_entry *a, const struct ks_entry *b)
 {
@@ -124,6 +131,8 @@ check_entry(void *user, const struct ks_entry *e)
     return rc < 0 ? rc : ks_chunk_read_at(rd->chunks, &here, &chunk, rd->why);
 }
 
+/* One pack: name, then segments, then table and chunks. What comes later
+ * would only repeat what an earlier step has found. */
 static int
 check_pack(struct reading *rd, const char *name, struct ks_err *err)
 {
@@ -153,6 +162,7 @@ check_all(struct reading *rd, struct ks_err *err)
         if (state.store_size > rd->largest)
             rd->largest = state.store_size;
     }
+    /* at most KS_PACK_MAX: the index takes no larger one for a pack */
     rd->object = malloc(rd->largest > 0 ? rd->largest : 1);
     if (rd->object == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");

@@ -64,7 +64,8 @@ ks_verify_blame(struct ks_verify_run *run, const char *object,
     }
 }
 
-/* One chunk that the list says is needed. */
+/* One chunk that the list says is needed. KS_OK and its place; KS_END if it or
+ * its base is missing, which is counted; below zero if asking failed. */
 static int
 check_place(struct walking *w, const uint8_t *id, struct ks_place *place)
 {
@@ -84,7 +85,8 @@ check_place(struct walking *w, const uint8_t *id, struct ks_place *place)
     return rc;
 }
 
-/* The pieces of a blob that has several. */
+/* The pieces of a blob that has several. Those missing are counted, and the
+ * rest looked at all the same. */
 static int
 check_pieces(struct walking *w, struct ks_blob_entry *e)
 {
@@ -121,6 +123,7 @@ check_blobs(struct walking *w, struct ks_bytes plain)
     return rc == KS_END ? KS_OK : rc;
 }
 
+/* The chunks of the blobs section are read, those of streams only placed. */
 static int
 walk_section(void *user, enum ks_section kind, struct ks_bytes name)
 {
@@ -131,6 +134,7 @@ walk_section(void *user, enum ks_section kind, struct ks_bytes name)
     return KS_OK;
 }
 
+/* A chunk of a section: has it a place, and the length the list says? */
 static int
 walk_chunk(void *user, const struct ks_chunk_ref *ref)
 {
@@ -226,6 +230,7 @@ check_pack_listing(struct ks_verify_run *run)
     }
 }
 
+/* Every snapshot that counts; and those that do not open are named. */
 static int
 check_snapshots(struct ks_verify_run *run, struct ks_err *err)
 {
@@ -261,6 +266,8 @@ note_file_damage(void *user, uint64_t offset, uint64_t len, const char *what)
     ks_verify_found(user, true, object, what, NULL);
 }
 
+/* Of an archive file: tables of contents, commit slots, bytes not in use.
+ * Other stores have nothing to say. */
 static int
 check_file(struct ks_verify_run *run, struct ks_err *err)
 {
