@@ -12,7 +12,7 @@
 #include "source/signal_v1/signal_v1.h"
 #include "source/source.h"
 
-#define HEAD_SIZE ((size_t)64 << 10) /* what a connector bids on */
+#define PROBE_SIZE ((size_t)64 << 10) /* what a connector bids on */
 
 /* A connector is known by being here; the order does not matter, because the
  * highest bid wins. */
@@ -30,9 +30,10 @@ ks_source_by_name(const char *name)
     return NULL;
 }
 
-/* Read the first bytes of the file at `path` into head[0..HEAD_SIZE). */
+/* Read the first bytes of the file at `path` into head[0..PROBE_SIZE). */
 static int
-read_head(const char *path, uint8_t *head, size_t *got, struct ks_err *err)
+read_first_bytes(const char *path, uint8_t *head, size_t *got,
+                 struct ks_err *err)
 {
     struct stat st;
     int rc;
@@ -50,7 +51,7 @@ read_head(const char *path, uint8_t *head, size_t *got, struct ks_err *err)
         rc = ks_fail(err, KS_E_USAGE, 0, "%s is not a regular file", path);
     else
         /* A shorter file is no failure: *got says how much there is. */
-        rc = ks_fd_pread(fd, head, HEAD_SIZE, 0, got, err);
+        rc = ks_fd_pread(fd, head, PROBE_SIZE, 0, got, err);
     (void)close(fd); /* only read from: nothing can be lost */
     return rc;
 }
@@ -61,14 +62,14 @@ ks_source_probe(const struct ks_source_ops **out, const char *path,
                 struct ks_err *err)
 {
     const struct ks_source_ops *best = NULL;
-    uint8_t *head = malloc(HEAD_SIZE);
+    uint8_t *head = malloc(PROBE_SIZE);
     size_t got = 0;
     int highest = 0;
     int rc;
 
     if (head == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "examining %s", path);
-    rc = read_head(path, head, &got, err);
+    rc = read_first_bytes(path, head, &got, err);
     for (size_t i = 0; rc == KS_OK && i < CONNECTORS; i++) {
         /* Of equal bids the first in the table wins. */
         int bid = connectors[i]->probe(head, got);

@@ -276,7 +276,7 @@ take_small(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
 
 /* What was read where the next frame should be. */
 static int
-take_piece(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
+take_frame(struct ks_v1_capture *c, const struct ks_v1_piece *piece,
            struct ks_err *err)
 {
     struct ks_v1_damage damage = {.what = "frame",
@@ -360,7 +360,7 @@ run_capture(struct ks_v1_capture *c, const struct ks_secret *key,
         struct ks_v1_piece piece;
         rc = ks_v1_input_read(c->in, c->next, &piece, err);
         if (rc == KS_OK)
-            rc = take_piece(c, &piece, err);
+            rc = take_frame(c, &piece, err);
     }
     if (rc == KS_OK)
         rc = ks_v1_capture_release(c, err);

@@ -21,7 +21,7 @@
 #include "source/signal_v1/frame.h"
 
 /* Pieces that stay in the cache between MAC and cipher. */
-#define PIECE_SIZE ((size_t)256 << 10)
+#define INPUT_PIECE ((size_t)256 << 10)
 
 /* What may be spent on searching: so many times the size, and this. */
 #define SEARCH_TIMES 32U
@@ -348,7 +348,7 @@ read_large(struct ks_v1_input *in, struct ks_v1_piece *piece,
     for (uint64_t done = 0; done < piece->len; done += part.len) {
         uint64_t n = piece->len - done;
         rc = ks_v1_input_look(in, from + done,
-                              n < PIECE_SIZE ? (size_t)n : PIECE_SIZE, &part,
+                              n < INPUT_PIECE ? (size_t)n : INPUT_PIECE, &part,
                               err);
         if (rc != KS_OK)
             return rc;
@@ -460,7 +460,7 @@ read_body(struct ks_reader *r, void *buf, size_t cap, size_t *got,
 {
     struct body *b = (struct body *)r;
     struct ks_bytes have = window_from(b->in, b->offset);
-    size_t n = cap < PIECE_SIZE ? cap : PIECE_SIZE;
+    size_t n = cap < INPUT_PIECE ? cap : INPUT_PIECE;
 
     assert(cap > 0);
     assert(b->offset <= b->in->size && b->left <= b->in->size - b->offset);

@@ -14,7 +14,7 @@
 #include "base/reader.h"
 #include "crypto/cipher.h"
 
-#define PIECE_SIZE ((size_t)64 << 10)
+#define OUTPUT_PIECE ((size_t)64 << 10)
 
 /* One file being written; large, so it is not on the stack. */
 struct ks_v1_output {
@@ -26,21 +26,21 @@ struct ks_v1_output {
     uint64_t told;   /* of them reported as progress */
     const struct ks_progress *progress;
     uint64_t total;
-    uint8_t piece[PIECE_SIZE];
+    uint8_t piece[OUTPUT_PIECE];
 };
 
 /* Every byte of the file comes through here, so that length and progress are
  * right. */
 static int
-write_out(struct ks_v1_output *o, const void *data, size_t len,
-          struct ks_err *err)
+put_out(struct ks_v1_output *o, const void *data, size_t len,
+        struct ks_err *err)
 {
     int rc = ks_outfile_write(o->file, data, len, err);
 
     if (rc != KS_OK)
         return rc;
     o->length += len;
-    if (o->length - o->told < PIECE_SIZE)
+    if (o->length - o->told < OUTPUT_PIECE)
         return KS_OK;
     /* Not for every frame: half a million calls would be felt. */
     o->told = o->length;
@@ -68,7 +68,7 @@ ks_v1_output_open(struct ks_v1_output **out,
         rc = ks_outfile_open(&o->file, options->path, 0600, options->replace,
                              err);
     if (rc == KS_OK)
-        rc = write_out(o, header.ptr, header.len, err);
+        rc = put_out(o, header.ptr, header.len, err);
     if (rc == KS_OK) {
         *out = o;
         o = NULL;
@@ -96,7 +96,7 @@ ks_v1_output_frame(struct ks_v1_output *o, struct ks_bytes pb,
     int rc;
 
     assert(pb.len >= 1 && pb.len <= KS_V1_FRAME_MAX);
-    if (pb.len > PIECE_SIZE - KS_V1_FRAME_EXTRA) {
+    if (pb.len > OUTPUT_PIECE - KS_V1_FRAME_EXTRA) {
         rc = ks_reader_open_bytes(&from, pb.ptr, pb.len, err);
         if (rc == KS_OK)
             rc = ks_v1_output_body(o, KS_V1_BODY_FRAME, from, pb.len, err);
@@ -105,7 +105,7 @@ ks_v1_output_frame(struct ks_v1_output *o, struct ks_bytes pb,
     }
     n = ks_v1_frame_seal(&o->cipher, o->counter, pb.ptr, pb.len, o->piece,
                          full);
-    rc = write_out(o, o->piece, n, err);
+    rc = put_out(o, o->piece, n, err);
     if (rc == KS_OK)
         count_piece(o, (uint32_t)pb.len, full);
     return rc;
@@ -125,7 +125,7 @@ begin_body(struct ks_v1_output *o, enum ks_v1_body_kind kind, uint64_t len,
         return KS_OK;
     assert(len <= KS_V1_FRAME_MAX);
     ks_v1_frame_write(&o->cipher, o->counter, (uint32_t)len, head, mac);
-    return write_out(o, head, sizeof(head), err);
+    return put_out(o, head, sizeof(head), err);
 }
 
 /* Stops as soon as there is more than was promised: the length is in the file
@@ -156,7 +156,7 @@ ks_v1_output_body(struct ks_v1_output *o, enum ks_v1_body_kind kind,
         /* What is too much is not written: only whether the lengths agree is
          * still of interest. */
         if (done <= len)
-            rc = write_out(o, o->piece, got, err);
+            rc = put_out(o, o->piece, got, err);
         else
             break;
     }
@@ -170,7 +170,7 @@ ks_v1_output_body(struct ks_v1_output *o, enum ks_v1_body_kind kind,
     if (kind == KS_V1_BODY_RAW)
         return KS_OK;
     ks_hmac_final(&mac, full);
-    rc = write_out(o, full, KS_V1_MAC_SIZE, err);
+    rc = put_out(o, full, KS_V1_MAC_SIZE, err);
     if (rc == KS_OK)
         count_piece(o, (uint32_t)len, full);
     return rc;

@@ -55,8 +55,8 @@ fail_corrupt(struct ks_err *err, const char *what)
 
 /* The extra `name` if there is one; absence is no error. */
 static int
-get_extra(const struct ks_snapshot_reader *r, const char *name, bool *found,
-          struct ks_bytes *out, struct ks_err *err)
+optional_extra(const struct ks_snapshot_reader *r, const char *name,
+               bool *found, struct ks_bytes *out, struct ks_err *err)
 {
     int rc = ks_snapshot_get_extra(r, name, out, err);
 
@@ -71,7 +71,7 @@ get_extra(const struct ks_snapshot_reader *r, const char *name, bool *found,
 
 /* The order names the next number. */
 static int
-add_stream(struct restore *s, struct ks_bytes name, struct ks_err *err)
+name_stream(struct restore *s, struct ks_bytes name, struct ks_err *err)
 {
     struct input_stream fresh = {.kind = RECORD_FRAME};
     size_t total = ks_snapshot_stream_count(s->r);
@@ -165,7 +165,7 @@ write_record(struct restore *s, enum record_kind kind, struct ks_bytes record,
 
 /* The next run->records records of a stream. */
 static int
-write_run(struct restore *s, const struct ks_v1_run *run, struct ks_err *err)
+copy_run(struct restore *s, const struct ks_v1_run *run, struct ks_err *err)
 {
     struct input_stream *in;
     int rc = KS_OK;
@@ -216,8 +216,8 @@ write_frames(struct restore *s, struct ks_err *err)
             break;
         if (!ks_v1_run_parse(&run, record))
             return fail_corrupt(err, "its order cannot be read");
-        rc = run.number == 0 ? add_stream(s, run.name, err)
-                             : write_run(s, &run, err);
+        rc = run.number == 0 ? name_stream(s, run.name, err)
+                             : copy_run(s, &run, err);
     }
     if (rc != KS_END)
         return rc;
@@ -236,7 +236,7 @@ write_end(struct restore *s, struct ks_err *err)
     static const uint8_t plain_end[] = {KS_V1_END << 3, 1};
     struct ks_bytes end;
     bool found;
-    int rc = get_extra(s->r, "end", &found, &end, err);
+    int rc = optional_extra(s->r, "end", &found, &end, err);
 
     if (rc != KS_OK)
         return rc;
@@ -289,7 +289,7 @@ need_extra(const struct restore *s, const char *name, size_t len,
            struct ks_bytes *out, struct ks_err *err)
 {
     bool found;
-    int rc = get_extra(s->r, name, &found, out, err);
+    int rc = optional_extra(s->r, name, &found, out, err);
 
     if (rc == KS_OK && (!found || (len != 0 && out->len != len)))
         rc = ks_fail(err, KS_E_CORRUPT, 0,
@@ -303,7 +303,7 @@ check_original(const struct restore *s, struct ks_err *err)
 {
     struct ks_bytes value;
     bool found;
-    int rc = get_extra(s->r, "not-original", &found, &value, err);
+    int rc = optional_extra(s->r, "not-original", &found, &value, err);
 
     if (rc == KS_OK && found)
         return ks_fail(err, KS_E_UNSUPPORTED, 0,
@@ -311,7 +311,7 @@ check_original(const struct restore *s, struct ks_err *err)
                        (int)(value.len < 200 ? value.len : 200),
                        (const char *)value.ptr);
     if (rc == KS_OK)
-        rc = get_extra(s->r, "key", &found, &value, err);
+        rc = optional_extra(s->r, "key", &found, &value, err);
     if (rc == KS_OK && !found)
         return ks_fail(err, KS_E_UNSUPPORTED, 0,
                        "%sthe key of the source was not kept "
@@ -356,7 +356,7 @@ finish_original(struct restore *s, struct ks_err *err)
     struct ks_bytes want_length;
     struct ks_bytes trailing;
     bool found;
-    int rc = get_extra(s->r, "trailing", &found, &trailing, err);
+    int rc = optional_extra(s->r, "trailing", &found, &trailing, err);
 
     if (rc == KS_OK && found && trailing.len != KS_BLOB_ID_SIZE + 8)
         rc = fail_corrupt(err, "its trailing bytes");
@@ -389,7 +389,7 @@ run_restore(struct restore *s, const char *target,
         .path = target, .replace = options->replace, .progress = progress};
     struct ks_bytes length;
     bool found;
-    int rc = get_extra(s->r, "length", &found, &length, err);
+    int rc = optional_extra(s->r, "length", &found, &length, err);
 
     if (rc == KS_OK && found && length.len == 8)
         /* For progress alone; a fresh file differs from the old one by its

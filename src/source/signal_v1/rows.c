@@ -151,7 +151,7 @@ text_is(struct ks_bytes text, const char *word)
 
 /* Take the next token if it is the key word `word`. */
 static bool
-take_word(struct ks_cursor *c, const char *word)
+take_keyword(struct ks_cursor *c, const char *word)
 {
     struct ks_cursor at = *c;
     struct token t = next_token(&at);
@@ -267,10 +267,10 @@ ks_v1_tables_learn(struct ks_v1_tables *tables, struct ks_bytes sql)
 
     assert(tables->count <= KS_V1_TABLES_MAX);
     forget_columns(&table);
-    if (!take_word(&c, "CREATE") || !take_word(&c, "TABLE"))
+    if (!take_keyword(&c, "CREATE") || !take_keyword(&c, "TABLE"))
         return false;
-    if (take_word(&c, "IF") &&
-        (!take_word(&c, "NOT") || !take_word(&c, "EXISTS")))
+    if (take_keyword(&c, "IF") &&
+        (!take_keyword(&c, "NOT") || !take_keyword(&c, "EXISTS")))
         return false;
     if (!take_table_name(&c, table.name) || !take_mark(&c, '(') ||
         !read_columns(&c, &table))
@@ -290,7 +290,7 @@ ks_v1_tables_learn(struct ks_v1_tables *tables, struct ks_bytes sql)
 static bool
 values_are_marks(struct ks_cursor *c)
 {
-    if (!take_word(c, "VALUES") || !take_mark(c, '('))
+    if (!take_keyword(c, "VALUES") || !take_mark(c, '('))
         return false;
     do {
         if (!take_mark(c, '?'))
@@ -317,7 +317,7 @@ ks_v1_insert_parse(struct ks_v1_table *out, const struct ks_v1_tables *tables,
     bool sure = true;
 
     forget_columns(&table);
-    if (!take_word(&c, "INSERT") || !take_word(&c, "INTO") ||
+    if (!take_keyword(&c, "INSERT") || !take_keyword(&c, "INTO") ||
         !take_table_name(&c, table.name))
         return false;
     known = find_table(tables, table.name);

@@ -16,7 +16,7 @@
 
 /* Numbers are given in the order of first use, so they are stable from night
  * to night until the app's database gets another table. */
-struct stream {
+struct numbered_stream {
     char name[KS_V1_NAME_SIZE];
     unsigned handle; /* the snapshot writer's */
 };
@@ -28,7 +28,7 @@ struct ks_v1_streams {
     unsigned run_of; /* number of the stream of the current run; 0: none */
     uint64_t run;    /* its records so far */
     size_t count;    /* number n is list[n - 1] */
-    struct stream list[KS_V1_STREAM_MAX];
+    struct numbered_stream list[KS_V1_STREAM_MAX];
 };
 
 int
@@ -69,7 +69,7 @@ write_name(struct ks_v1_streams *s, const char *name, struct ks_err *err)
 
 /* Write the current run, if there is one. */
 static int
-write_run(struct ks_v1_streams *s, struct ks_err *err)
+close_run(struct ks_v1_streams *s, struct ks_err *err)
 {
     uint8_t record[2 * KS_VARINT_MAX];
     size_t n;
@@ -86,7 +86,7 @@ write_run(struct ks_v1_streams *s, struct ks_err *err)
 
 /* The number of the stream `name`; 0 if it has not been used. */
 static unsigned
-find_stream(const struct ks_v1_streams *s, const char *name)
+number_of_name(const struct ks_v1_streams *s, const char *name)
 {
     for (size_t i = 0; i < s->count; i++)
         if (strcmp(s->list[i].name, name) == 0)
@@ -99,14 +99,14 @@ ks_v1_streams_number(struct ks_v1_streams *s, const char *name,
                      unsigned *number, struct ks_err *err)
 {
     /* May lie behind the list, until the assert below has spoken. */
-    struct stream *fresh = &s->list[s->count];
-    unsigned found = find_stream(s, name);
+    struct numbered_stream *fresh = &s->list[s->count];
+    unsigned found = number_of_name(s, name);
     int rc;
 
     assert(strlen(name) < KS_V1_NAME_SIZE && name[0] != '\0');
     if (found == 0 && s->count >= TABLES_MAX && strncmp(name, "sql/", 4) == 0) {
         name = KS_V1_STATEMENTS;
-        found = find_stream(s, name);
+        found = number_of_name(s, name);
     }
     if (found != 0) {
         *number = found;
@@ -117,7 +117,7 @@ ks_v1_streams_number(struct ks_v1_streams *s, const char *name,
      * then the new name, which records may refer to from now on. */
     rc = ks_snapshot_stream(s->w, name, &fresh->handle, err);
     if (rc == KS_OK)
-        rc = write_run(s, err);
+        rc = close_run(s, err);
     if (rc == KS_OK)
         rc = write_name(s, name, err);
     if (rc == KS_OK) {
@@ -138,7 +138,7 @@ ks_v1_streams_put(struct ks_v1_streams *s, unsigned number,
     assert(number >= 1 && number <= s->count);
     /* A run ends where another stream's record comes between. */
     if (number != s->run_of)
-        rc = write_run(s, err);
+        rc = close_run(s, err);
     if (rc != KS_OK)
         return rc;
     s->run_of = number;
@@ -150,7 +150,7 @@ ks_v1_streams_put(struct ks_v1_streams *s, unsigned number,
 int
 ks_v1_streams_finish(struct ks_v1_streams *s, struct ks_err *err)
 {
-    return write_run(s, err);
+    return close_run(s, err);
 }
 
 bool
