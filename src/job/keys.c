@@ -4,6 +4,8 @@
 #include "job/keys.h"
 
 #include <assert.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,14 +17,20 @@
 #include "job/session.h"
 #include "store/store.h"
 #include "vault/vault.h"
+#include "vault/vault_header.h"
 
 #define SLOT_DIGITS_MIN ((size_t)4) /* of an id, to name a slot */
 
-/* The vault with a slot for each unlock. Takes the store, also when it fails. A
- * folder in which a later slot could not be put keeps what is there: it is a
- * whole vault, which the first unlock opens. */
+/* How far an init came, for what must be taken back if it fails. */
+struct begun {
+    bool folder_was_there; /* empty, and the user's */
+    bool vault;            /* its headers are there, and ours */
+};
+
+/* The vault with a slot for each unlock. Takes the store, also when it
+ * fails. */
 static int
-make_vault(struct ks_vault **out, struct ks_store *store,
+make_vault(struct ks_vault **out, struct begun *begun, struct ks_store *store,
            const struct ks_init_job *job, struct ks_err *err)
 {
     struct ks_vault *v = NULL;
@@ -34,6 +42,7 @@ make_vault(struct ks_vault **out, struct ks_store *store,
         ks_store_close(store);
         return rc;
     }
+    begun->vault = true;
     for (size_t i = 1; rc == KS_OK && i < job->unlock_count; i++)
         rc = ks_vault_slot_add(v, &job->unlocks[i], &job->slot_options, slot,
                                err);
@@ -45,14 +54,58 @@ make_vault(struct ks_vault **out, struct ks_store *store,
     return KS_OK;
 }
 
-/* An archive file that we began and could not finish is of no use. */
+/* Remove the folder `name` of the vault folder `fd` if it is empty; with
+ * `files`, empty it before. What cannot be removed stays. */
 static void
-drop_begun_archive(const char *where)
+drop_object_folder(int fd, const char *name, bool files)
+{
+    int below = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = below >= 0 ? fdopendir(below) : NULL;
+    const struct dirent *entry;
+
+    while (files && dir != NULL && (entry = readdir(dir)) != NULL)
+        (void)unlinkat(below, entry->d_name, 0);
+    if (dir != NULL)
+        (void)closedir(dir);
+    else if (below >= 0)
+        (void)close(below);
+    (void)unlinkat(fd, name, AT_REMOVEDIR);
+}
+
+/*
+ * Take back the begun vault in a folder: a full disk is emptied and the same
+ * typed again, and then the place must be free. Objects go only behind headers
+ * of ours: if there are others, somebody else made a vault here meanwhile. The
+ * headers go first, because a vault that has one must keep its keys.
+ */
+static void
+drop_begun_folder(int fd, const struct begun *begun)
+{
+    bool files = begun->vault;
+
+    for (size_t i = 0; begun->vault && i < KS_HEADER_COPIES; i++)
+        files = unlinkat(fd, ks_header_names[i], 0) == 0 && files;
+    drop_object_folder(fd, KS_DIR_KEYS, files);
+    drop_object_folder(fd, KS_DIR_NOTES, files);
+}
+
+/* Take back what a failed init has made at `where`, an archive file or a
+ * folder: neither is of use to anybody. */
+static void
+drop_begun(const char *where, const struct begun *begun)
 {
     struct stat st;
+    int fd;
 
     if (stat(where, &st) == 0 && S_ISREG(st.st_mode))
         (void)unlink(where);
+    fd = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    drop_begun_folder(fd, begun);
+    (void)close(fd);
+    if (!begun->folder_was_there)
+        (void)rmdir(where); /* only if it is empty */
 }
 
 int
@@ -60,18 +113,22 @@ ks_job_init(uint8_t *vault_id, const struct ks_init_job *job,
             struct ks_err *err)
 {
     struct ks_store_options options = {.mode = KS_STORE_CREATE};
+    struct begun begun = {0};
     struct ks_store *store = NULL;
     struct ks_vault *v = NULL;
+    struct stat st;
     int rc;
 
     assert(job->unlock_count >= 1 && job->unlock_count <= KS_INIT_UNLOCKS_MAX);
 
+    begun.folder_was_there = stat(job->where, &st) == 0;
     rc = ks_store_open(&store, job->where, &options, err);
     if (rc != KS_OK)
         return rc;
-    rc = make_vault(&v, store, job, err);
+    /* Opened to be made, so it is new or was empty: all in it is ours. */
+    rc = make_vault(&v, &begun, store, job, err);
     if (rc != KS_OK) {
-        drop_begun_archive(job->where);
+        drop_begun(job->where, &begun);
         return ks_context(err, "%s", job->where);
     }
     memcpy(vault_id, ks_vault_id(v), KS_ID_SIZE);

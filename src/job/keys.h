@@ -27,7 +27,8 @@ struct ks_init_job {
 
 /* Make a vault; its id into vault_id[0..16). KS_E_EXISTS (something is there),
  * KS_E_NOTFOUND (the folder it is to be in is not there), KS_E_USAGE,
- * KS_E_FULL, KS_E_IO, KS_E_NOMEM. */
+ * KS_E_FULL, KS_E_IO, KS_E_NOMEM. After a failure the place is as it was, so
+ * that the same can be tried again. */
 KS_MUST_CHECK int ks_job_init(uint8_t *vault_id, const struct ks_init_job *job,
                               struct ks_err *err);
 
