@@ -18,6 +18,7 @@ struct ks_reader;
  */
 struct ks_blobs;
 
+/* All of them are borrowed; closing uses none of them. */
 struct ks_blobs_options {
     const struct ks_object_context *cx;
     struct ks_pipeline *pipeline;
@@ -25,12 +26,17 @@ struct ks_blobs_options {
     struct ks_streams *streams;
 };
 
+/* KS_E_NOMEM. Close after the pipeline has been closed or drained: its works
+ * may point here. NULL is ok. */
 KS_MUST_CHECK int
 ks_blobs_open(struct ks_blobs **out, const struct ks_blobs_options *options,
               struct ks_err *err);
 void ks_blobs_close(struct ks_blobs *b);
 
-/* See ks_snapshot_blob(). KS_E_LIMIT beyond KS_BLOB_MAX. */
+/* See ks_snapshot_blob(): from is read to its end and stays the caller's;
+ * id[0..32) is set on KS_OK. KS_E_LIMIT beyond KS_BLOB_MAX, what `from` or the
+ * pipeline says. After KS_E_FORMAT from `from` the next blob may be added;
+ * after anything else nothing may. */
 KS_MUST_CHECK int ks_blobs_add(struct ks_blobs *b, struct ks_reader *from,
                                uint8_t *id, struct ks_err *err);
 

@@ -25,6 +25,8 @@ void ks_chunk_id(uint8_t *id, const struct ks_hmac *keyed,
 
 struct ks_chunk_codec;
 
+/* About 1 MiB, and another one with the first delta; wiped at the end. NULL is
+ * ok to close. KS_E_NOMEM. */
 KS_MUST_CHECK int
 ks_chunk_codec_open(struct ks_chunk_codec **out, struct ks_err *err);
 void ks_chunk_codec_close(struct ks_chunk_codec *codec);
@@ -46,7 +48,10 @@ ks_chunk_encode(struct ks_chunk_codec *codec, enum ks_chunk_kind kind,
                 struct ks_bytes plain, struct ks_bytes base,
                 struct ks_stored *out, struct ks_err *err);
 
-/* Undo: exactly plain_len bytes into plain. KS_E_CORRUPT, KS_E_NOMEM. */
+/* Undo: exactly plain_len <= KS_CHUNK_MAX bytes into plain. base: what the
+ * delta was made against, used for that form only. KS_E_CORRUPT if the bytes
+ * do not unpack to that length, KS_E_NOMEM; plain is then of no use. That it is
+ * the right chunk, only its id tells. */
 KS_MUST_CHECK int
 ks_chunk_decode(struct ks_chunk_codec *codec, const struct ks_stored *stored,
                 struct ks_bytes base, uint8_t *plain, size_t plain_len,

@@ -18,6 +18,8 @@
  */
 struct ks_chunk_reader;
 
+/* cx and index are borrowed and must outlive the reader. KS_E_NOMEM. Closing
+ * wipes every buffer; NULL is ok. */
 KS_MUST_CHECK int
 ks_chunk_reader_open(struct ks_chunk_reader **out,
                      const struct ks_object_context *cx, struct ks_index *index,

@@ -32,7 +32,7 @@ void ks_entry_table_init(struct ks_entry_table *t);
 void ks_entry_table_wipe(struct ks_entry_table *t);
 
 /* Add a place; nothing if it is there already (same chunk, pack and offset).
- * KS_E_LIMIT, KS_E_NOMEM. */
+ * KS_E_LIMIT, KS_E_NOMEM: the table is then as it was. */
 KS_MUST_CHECK int
 ks_entry_table_add(struct ks_entry_table *t, uint32_t pack,
                    const struct ks_entry *e, struct ks_err *err);

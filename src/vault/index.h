@@ -42,10 +42,13 @@ struct ks_index_options {
 
 /* List the store's packs and open its index objects; loose runs are added by
  * the caller. A damaged index object is passed over and counted, and so are
- * those that belong with it: what they covered is then loose. */
+ * those that belong with it: what they covered is then loose. cx, and what
+ * the options' user points at, must outlive the index. KS_E_LIMIT, KS_E_IO,
+ * KS_E_NOMEM. */
 KS_MUST_CHECK int
 ks_index_open(struct ks_index **out, const struct ks_object_context *cx,
               const struct ks_index_options *options, struct ks_err *err);
+/* NULL is ok. */
 void ks_index_close(struct ks_index *x);
 
 /* Whether index objects in use cover the snapshot. */
@@ -63,7 +66,9 @@ void ks_index_name_pack(struct ks_index *x, uint32_t number,
 KS_MUST_CHECK int ks_index_add(struct ks_index *x, uint32_t pack,
                                const struct ks_entry *e, struct ks_err *err);
 
-/* *found, and then *out (its pack may still be unnamed: all zero). */
+/* *found, and then *out (its pack may still be unnamed: all zero). A delta is
+ * found whether or not its base is. Damage of an index object is no error: the
+ * tables of its packs are read instead. KS_E_IO, KS_E_NOMEM, KS_E_LIMIT. */
 KS_MUST_CHECK int
 ks_index_find(struct ks_index *x, const uint8_t *id, struct ks_place *out,
               bool *found, struct ks_err *err);

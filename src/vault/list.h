@@ -66,7 +66,9 @@ KS_MUST_CHECK int
 ks_list_put_chunk(struct ks_buf *out, const struct ks_chunk_ref *ref,
                   struct ks_err *err);
 
-/* The next record of a chunk of records. KS_END at its end; KS_E_CORRUPT. */
+/* The next record of a chunk of records, borrowed from what c reads; at most
+ * KS_RECORD_MAX bytes. KS_END at its end; KS_E_CORRUPT, after which the rest of
+ * the chunk cannot be told into records. */
 KS_MUST_CHECK int ks_records_next(struct ks_cursor *c, struct ks_bytes *record,
                                   struct ks_err *err);
 
@@ -77,6 +79,7 @@ struct ks_blob_entry {
     size_t pieces;
     struct ks_cursor rest;
 };
+/* False if the record is not exactly that; *out borrows from it. */
 bool ks_blob_entry_decode(struct ks_bytes record, struct ks_blob_entry *out);
 /* Piece after piece: its chunk id (borrowed) and fingerprint; false at the
  * end. For a blob of one piece the chunk id is the blob id. */

@@ -59,16 +59,25 @@ struct ks_pipeline_options {
     unsigned workers;
 };
 
+/* Start threads. cx and index are borrowed, and must outlive the pipeline; what
+ * the options point at besides need not. workers: 1..KS_POOL_WORKERS_MAX.
+ * KS_E_NOMEM, or KS_E_IO if threads cannot be had. */
 KS_MUST_CHECK int
 ks_pipeline_open(struct ks_pipeline **out,
                  const struct ks_pipeline_options *options, struct ks_err *err);
 
-/* A work buffer to fill; the same again until it is submitted. May block. */
+/* A work buffer to fill; the same again until it is submitted. May block, and
+ * may call retired() of older works first. The fields of the first part are
+ * reset. An error is that of an older work, of its retired() or of a pack: the
+ * pipeline can then only be closed. So it is for drain and finish. */
 KS_MUST_CHECK int ks_pipeline_take(struct ks_pipeline *p, struct ks_work **out,
                                    struct ks_err *err);
+/* Give a filled work away; it comes back through its retired(). len is at most
+ * KS_CHUNK_MAX. Never blocks. */
 void ks_pipeline_submit(struct ks_pipeline *p, struct ks_work *work);
 
-/* Whether a usable pack has this chunk, or will have. */
+/* Whether a usable pack has this chunk, or will have: see ks_index_stored().
+ * Errors of reading the index: KS_E_IO, KS_E_NOMEM. */
 KS_MUST_CHECK int ks_pipeline_known(struct ks_pipeline *p, const uint8_t *id,
                                     bool *known, struct ks_err *err);
 
@@ -83,7 +92,8 @@ KS_MUST_CHECK int ks_pipeline_finish(struct ks_pipeline *p, struct ks_err *err);
 uint64_t ks_pipeline_bytes(const struct ks_pipeline *p);
 struct ks_bytes ks_pipeline_packs(const struct ks_pipeline *p);
 
-/* Let running work end, drop the rest, free. NULL is ok. */
+/* Wait for what was submitted, call nobody any more, free. NULL is ok. Packs
+ * that were put stay in the store, unreferenced. */
 void ks_pipeline_close(struct ks_pipeline *p);
 
 #endif /* KS_VAULT_PIPELINE_H */

@@ -29,7 +29,9 @@ struct ks_stream_info {
     int64_t last_ms;
 };
 
-/* The streams in the order they were first named; i < count. */
+/* The streams, i < count, in the order in which the list first names them:
+ * that in which they were begun, but for a stream so large that a part of it
+ * had to go into the list before the end. */
 size_t ks_snapshot_stream_count(const struct ks_snapshot_reader *r);
 struct ks_stream_info
 ks_snapshot_stream_info(const struct ks_snapshot_reader *r, size_t i);
@@ -43,7 +45,8 @@ ks_stream_open(struct ks_stream **out, struct ks_snapshot_reader *r,
 /*
  * The next record, borrowed until the next call. KS_END after the last.
  * KS_E_CORRUPT or KS_E_NOTFOUND: a chunk is damaged or missing; err names
- * it, and the next call goes on with the chunk after it.
+ * it, and the next call goes on with the chunk after it. KS_E_IO, KS_E_NOMEM:
+ * nothing is known of that chunk; close the stream.
  */
 KS_MUST_CHECK int ks_stream_next(struct ks_stream *s, struct ks_bytes *record,
                                  struct ks_err *err);

@@ -32,6 +32,9 @@ struct ks_streams_options {
 /* Streams of a snapshot before their numbers run out. */
 #define KS_STREAMS_MAX 4096U
 
+/* What the options name is borrowed; closing uses none of it. Close after the
+ * pipeline has been closed or drained: its works may point here. NULL is ok.
+ * KS_E_NOMEM. */
 KS_MUST_CHECK int
 ks_streams_open(struct ks_streams **out,
                 const struct ks_streams_options *options, struct ks_err *err);
@@ -41,7 +44,9 @@ void ks_streams_close(struct ks_streams *s);
 KS_MUST_CHECK int ks_streams_name(struct ks_streams *s, const char *name,
                                   unsigned *stream, struct ks_err *err);
 
-/* Append a record (<= KS_RECORD_MAX bytes; KS_TIME_NONE: no time). */
+/* Append a record (<= KS_RECORD_MAX bytes; KS_TIME_NONE: no time); it is
+ * copied. An error may be that of a record long before, from the pipeline;
+ * after any the streams can only be closed. */
 KS_MUST_CHECK int
 ks_streams_record(struct ks_streams *s, unsigned stream, struct ks_bytes record,
                   int64_t time_ms, struct ks_err *err);

@@ -18,6 +18,7 @@ struct ks_vault;
  * its name recomputed, every segment's tag and every chunk's id checked; in an
  * archive file also the tables of contents and commit slots.
  */
+/* Valid during the call that reports it; whoever wants to keep it, copies. */
 struct ks_finding {
     const char *object; /* "packs/00ff...", "offset 123" of an archive file */
     const char *what;   /* "damaged", "missing", "unreferenced", ... */
@@ -47,7 +48,9 @@ struct ks_verify_result {
     uint64_t unreferenced; /* packs that no snapshot needs (interrupted runs) */
 };
 
-/* KS_OK also when damage was found: see the result. KS_E_CANCELLED, KS_E_IO,
+/* KS_OK also when damage was found: see the result, which is set on KS_OK
+ * only. Nothing is changed in the vault. Findings are reported as they come,
+ * also before a failure. KS_E_CANCELLED, KS_E_IO,
  * KS_E_NOMEM. */
 KS_MUST_CHECK int
 ks_vault_verify(struct ks_vault *v, const struct ks_verify_options *options,
