@@ -21,8 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/bulk.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "store/dir.h"
 #include "store/store.h"
