@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/progress.h"
@@ -477,6 +478,33 @@ a_failure_of_the_vault_ends_the_capture(void **state)
     signal_file_free(&f);
 }
 
+static void
+a_file_that_shrinks_meanwhile_is_told(void **state)
+{
+    struct memory_snapshot *m = memory_snapshot_new();
+    struct ks_err err = KS_ERR_INIT;
+    struct ks_source *src = NULL;
+    struct signal_file f;
+
+    (void)state;
+    signal_file_begin(&f, 1, 0);
+    signal_file_version(&f, 1);
+    signal_file_attachment(&f, 1, 3000000, 1);
+    signal_file_end(&f);
+    signal_file_save(&f, &dir, "f.backup");
+    assert_int_equal(ks_v1_source_open(&src, workdir_path(&dir, "f.backup"),
+                                       f.source_key, &err),
+                     KS_OK);
+    assert_int_equal(truncate(workdir_path(&dir, "f.backup"), 2000000), 0);
+    assert_int_equal(src->ops->capture(src, memory_snapshot_writer(m),
+                                       &keep_all, NULL, &err),
+                     KS_E_IO);
+    assert_non_null(strstr(err.msg, "shorter"));
+    src->ops->close(src);
+    memory_snapshot_free(m);
+    signal_file_free(&f);
+}
+
 struct stopwatch {
     int left; /* steps until it says stop */
     uint64_t done;
@@ -548,6 +576,7 @@ main(void)
         cmocka_unit_test(the_account_is_the_aci_if_there_is_no_number),
         cmocka_unit_test(trailing_bytes_are_kept_and_reported),
         cmocka_unit_test(a_failure_of_the_vault_ends_the_capture),
+        cmocka_unit_test(a_file_that_shrinks_meanwhile_is_told),
         cmocka_unit_test(progress_rises_to_the_size_and_can_stop_it),
     };
     struct ks_err err = KS_ERR_INIT;
