@@ -97,8 +97,9 @@ struct ks_args {
 KS_MUST_CHECK int ks_args_parse(struct ks_args *out, int argc,
                                 char *const *argv, struct ks_err *err);
 
-/* KS_E_USAGE for a flag that is none or not in `allowed`; the message names
- * the nearest that is. `command` is what people call it ("key add"). */
+/* KS_E_USAGE for a flag that is none or not in `allowed`; the message names the
+ * nearest that is, and repeats no value. `command` is what people call it ("key
+ * add"). Call it after ks_args_parse(), before any flag is heeded. */
 KS_MUST_CHECK int ks_args_check(const struct ks_args *args, uint64_t allowed,
                                 const char *command, struct ks_err *err);
 

@@ -7,7 +7,9 @@
  * nearest: which word was probably meant.
  *
  * Floor 6. The distance counts wrong, missing and extra letters, and two
- * neighbours swapped as one (optimal string alignment).
+ * neighbours swapped as one (optimal string alignment). Memory: three short
+ * rows on the stack. Bytes are compared, which will do: no command and no flag
+ * has a letter outside ASCII.
  */
 #define KS_NEAREST_MAX ((size_t)40) /* longer words have no neighbours */
 

@@ -79,7 +79,8 @@ void ks_hint(struct ks_out *out, const char *fmt, ...)
 json_t *ks_json_text(const char *text);
 /* A JSON string of data[0..len) in hex, len <= 32. */
 json_t *ks_json_hex(const void *data, size_t len);
-/* A JSON number; beyond 2^63 it stays there. */
+/* A JSON number; beyond 2^63 - 1 it stays there, for JSON readers differ on
+ * larger ones. */
 json_t *ks_json_u64(uint64_t n);
 
 /* Set a member of the envelope's data. Takes the value; NULL (out of memory)

@@ -15,12 +15,14 @@ struct ks_secret;
  */
 #define KS_PROMPT_MAX ((size_t)1024) /* bytes of an answer */
 
-/* Whether there is somebody to ask. */
+/* Whether there is somebody to ask: a terminal that this process belongs to can
+ * be opened. A job of cron has none. */
 bool ks_prompt_possible(void);
 
-/* Ask for a secret; the answer without its line end, the caller frees.
- * KS_E_USAGE (no terminal), KS_E_CANCELLED (nothing typed, Ctrl-C or Ctrl-D),
- * KS_E_LIMIT, KS_E_IO, KS_E_NOMEM. */
+/* Ask for a secret; the answer without its line end, 1..KS_PROMPT_MAX bytes in
+ * secret memory, is the caller's to free. KS_E_USAGE (no terminal),
+ * KS_E_CANCELLED (nothing typed, Ctrl-C or Ctrl-D), KS_E_LIMIT, KS_E_IO,
+ * KS_E_NOMEM; *out is then untouched. */
 KS_MUST_CHECK int ks_prompt_secret(struct ks_secret **out, const char *question,
                                    struct ks_err *err);
 
