@@ -163,7 +163,11 @@ put_tail(struct ks_buf *out, const struct tail_says *t)
     KIT_OK(ks_buf_varint(out, t->others, KIT_ERR));
     KIT_OK(ks_buf_zeros(out, t->others_there * 16, KIT_ERR));
     KIT_OK(ks_buf_varint(out, t->packs, KIT_ERR));
-    KIT_OK(ks_buf_zeros(out, t->packs_there * KS_PACK_REF_SIZE, KIT_ERR));
+    for (size_t i = 0; i < t->packs_there; i++) {
+        /* Of some size: no bytes are no pack. */
+        KIT_OK(ks_buf_zeros(out, KS_PACK_REF_SIZE - 4, KIT_ERR));
+        KIT_OK(ks_buf_u32le(out, 5000, KIT_ERR));
+    }
     KIT_OK(ks_buf_zeros(out, t->fences_there * 8 + t->more, KIT_ERR));
 }
 
