@@ -16,6 +16,7 @@
 #include "store/store.h"
 #include "vault/index_file.h"
 
+/* More are an error: what they cover would be read from every snapshot. */
 #define FILES_MAX      ((size_t)4096)
 #define CACHE_SEGMENTS 32U /* 2 MiB */
 
@@ -262,6 +263,8 @@ int
 ks_index_set_find(struct ks_index_set *set,
                   const struct ks_index_seeker *seeker, struct ks_err *err)
 {
+    /* Every object may have places of the chunk: all are asked until one is
+     * taken. A place in a pack that does not count must not hide another. */
     struct asking a = {.seeker = seeker};
     int rc = KS_OK;
 

@@ -155,13 +155,15 @@ close_plain(struct writing *w, struct ks_err *err)
     return rc;
 }
 
-/* Seal the plaintext and put it. */
+/* Seal the plaintext and put it, under a fresh salt and the current epoch. Its
+ * id is remembered, so that the last object can name it. */
 static int
 put_object(struct writing *w, struct ks_err *err)
 {
     const struct ks_object_context *cx = w->cx;
     struct ks_seal_in in = {.suite = ks_seal_default_suite()};
     size_t sealed = ks_seal_room(w->plain.len);
+    /* sealed bytes: as long as the plaintext, the header and the tags */
     uint8_t *object = malloc(sealed);
     uint8_t *id = w->put[w->put_count];
     char name[KS_OBJECT_NAME_SIZE];
@@ -172,6 +174,7 @@ put_object(struct writing *w, struct ks_err *err)
         return no_memory(err);
     for (size_t at = 0; at < w->plain.len; at += KS_SEAL_SEGMENT) {
         size_t n = w->plain.len - at;
+        /* the same bytes, apart by the room of a tag */
         memcpy(object + ks_seal_at(at), w->plain.data + at,
                n < KS_SEAL_SEGMENT ? n : KS_SEAL_SEGMENT);
     }

@@ -33,6 +33,7 @@ struct parent_stream {
     struct chunk_hint *chunks;
     uint32_t count;
     uint32_t cap;
+    /* <= count */
     uint32_t cursor; /* where the next match is expected */
 };
 
@@ -207,7 +208,9 @@ load_chunk(void *user, const struct ks_chunk_ref *ref)
     return add_chunk(l->parent, l->stream, ref, l->err);
 }
 
-/* Learn the pieces of every blob in one chunk of the blobs section. */
+/* Learn the pieces of every blob in one chunk of the blobs section. The first
+ * KS_PARENT_PIECES_MAX are learnt; blobs stand in the order in which the source
+ * has them, so a source that grows at its end finds its old ones. */
 static int
 load_blobs(struct ks_parent *p, struct ks_bytes plain, struct ks_err *err)
 {

@@ -71,7 +71,8 @@ list_names(struct ks_vault *v, struct names *n, struct ks_err *err)
 }
 
 /* Read and decode one. Damage is KS_E_CORRUPT; the rest of the errors are
- * about reading at all. */
+ * about reading at all. *out must be zero before, and is again after a
+ * failure; its id is not in the object, which is called after its bytes. */
 static int
 read_one(struct ks_vault *v, const uint8_t *id, struct ks_snapshot_info *out,
          const struct ks_snapshot_visitor *visitor, struct ks_err *err)
@@ -301,7 +302,9 @@ feed_entry(void *user, const struct ks_entry *e)
     return ks_index_add(f->index, f->pack, e, f->err);
 }
 
-/* *damaged: what it brought must be looked for in the packs themselves. */
+/* Give the index what one snapshot brought: packs, entries, and that it is a
+ * run not folded yet. *damaged is set if it cannot be read, and left alone
+ * else: what it brought must be looked for in the packs themselves. */
 static int
 feed_snapshot(struct ks_vault *v, struct ks_index *index, const uint8_t *id,
               bool *damaged, struct ks_err *err)

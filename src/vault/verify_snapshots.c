@@ -3,6 +3,10 @@
  * chunk that a list names must have a place in a pack that the store lists
  * with the right size, and so must its base. Lists themselves are read and
  * checked, because they lead on.
+ *
+ * Damage is a finding and never ends a run: the next snapshot may be whole.
+ * What ends it is what makes every finding doubtful, a device that fails or no
+ * memory, and the user who has had enough.
  */
 
 #include <assert.h>
@@ -153,7 +157,9 @@ walk_chunk(void *user, const struct ks_chunk_ref *ref)
     return rc < 0 ? rc : check_blobs(w, chunk.plain);
 }
 
-/* One snapshot; damage is a finding, not a failure. */
+/* One snapshot; damage is a finding, not a failure. Missing chunks do not end
+ * the walk, so they are told in one number; a list that cannot be read does,
+ * and what lies behind it in this snapshot stays unknown. */
 static int
 check_snapshot(struct ks_verify_run *run, struct ks_chunk_reader *chunks,
                const struct ks_snapshot_info *info, struct ks_err *err)
@@ -179,7 +185,8 @@ check_snapshot(struct ks_verify_run *run, struct ks_chunk_reader *chunks,
     return KS_OK;
 }
 
-/* Name the snapshot objects that do not open. */
+/* Name the snapshot objects that do not open. They were counted when the
+ * snapshots were read; by name they are read again, as that is rare. */
 static int
 name_damaged_snapshots(struct ks_verify_run *run, struct ks_err *err)
 {
