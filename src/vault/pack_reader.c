@@ -5,6 +5,13 @@
  * cover it are fetched and opened. Record chunks are small and read in order,
  * so the last segments are kept; keys of the last packs are kept too, because
  * deriving one costs a request for the header.
+ *
+ * Ids and sizes come from whoever keeps the store, and prove nothing: the key
+ * follows from the header, the commitment is checked against what a snapshot
+ * or an index says, each segment has its tag, and what a tail says of lengths
+ * is held against the object's size before it is used. No unverified plaintext
+ * leaves this file. All that is wrong with an object is KS_E_CORRUPT: the keys
+ * are right, or the vault would not be open.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -21,9 +28,12 @@
 #define OPEN_PACKS     8U
 #define SEGMENTS_MAX   64U
 #define SEALED_SEGMENT (KS_SEAL_SEGMENT + KS_SEAL_TAG)
+/* A chunk without regard to where it begins: one request fetches it all. */
 #define RUN_SEGMENTS   (KS_CHUNK_MAX / KS_SEAL_SEGMENT + 1)
 #define TABLE_READ_MAX (KS_PACK_ENTRIES_MAX * KS_ENTRY_SIZE_MAX)
 
+/* A pack whose key is derived. Kept by use: the one not used for longest
+ * gives way. */
 struct open_pack {
     struct ks_pack_ref ref;
     struct ks_opener *opener;
@@ -31,6 +41,7 @@ struct open_pack {
     uint64_t used;
 };
 
+/* An opened segment: plaintext, wiped when the reader is closed. */
 struct kept_segment {
     uint8_t pack[16];
     uint64_t index;
@@ -50,6 +61,7 @@ struct ks_pack_reader {
     uint8_t sealed[RUN_SEGMENTS * SEALED_SEGMENT];
 };
 
+/* About 1.1 MiB for a run of segments, and 64 KiB for each that is kept. */
 int
 ks_pack_reader_open(struct ks_pack_reader **out,
                     const struct ks_object_context *cx,
@@ -213,6 +225,7 @@ find_segment(struct ks_pack_reader *r, const struct open_pack *p,
     return NULL;
 }
 
+/* Keep a copy in the place not used for longest. */
 static void
 keep_segment(struct ks_pack_reader *r, const uint8_t *pack, uint64_t index,
              const uint8_t *data, size_t len)
@@ -265,6 +278,7 @@ read_run(struct ks_pack_reader *r, struct open_pack *p, uint64_t first,
                    segment_len(p->plain, last) + KS_SEAL_TAG;
     int rc;
 
+    /* so that r->sealed has room */
     assert(last - first < RUN_SEGMENTS);
     rc = get_exactly(r, &p->ref, KS_SEAL_HEADER_SIZE + first * SEALED_SEGMENT,
                      r->sealed, bytes, err);
@@ -283,6 +297,9 @@ read_run(struct ks_pack_reader *r, struct open_pack *p, uint64_t first,
     return rc;
 }
 
+/* Plaintext [offset, offset + len) of an open pack, len >= 1 and within it,
+ * which the caller has checked: from kept segments as far as those reach
+ * without a gap, the rest in runs. */
 static int
 read_range(struct ks_pack_reader *r, struct open_pack *p, uint32_t offset,
            uint32_t len, uint8_t *out, struct ks_err *err)
@@ -334,6 +351,7 @@ walk_table(struct ks_bytes table, size_t room,
 
     if (!ks_cursor_varint(&c, &count) || count > KS_PACK_ENTRIES_MAX)
         return ks_fail(err, KS_E_CORRUPT, 0, "its table is malformed");
+    /* ends with the bytes: an entry takes 35 at least */
     for (uint64_t i = 0; i < count; i++) {
         struct ks_entry e;
         int rc;
@@ -369,6 +387,7 @@ ks_pack_tail(struct ks_pack_reader *r, struct ks_pack_ref *ref,
                         end, err);
     if (rc < 0)
         goto done;
+    /* within the object, or memory could be asked for that it cannot fill */
     len = ks_get_u32le(end);
     if (len == 0 || len > TABLE_READ_MAX || len > p->plain - sizeof(end)) {
         rc = ks_fail(err, KS_E_CORRUPT, 0, "its table is malformed");
