@@ -18,10 +18,13 @@
  */
 struct ks_index_set;
 
-/* List and open. What is damaged is counted and passed over. */
+/* List and open. What is damaged is counted and passed over. cx is borrowed
+ * and must outlive the set. KS_E_LIMIT beyond 4096 objects, KS_E_IO,
+ * KS_E_NOMEM. */
 KS_MUST_CHECK int
 ks_index_set_open(struct ks_index_set **out, const struct ks_object_context *cx,
                   struct ks_err *err);
+/* NULL is ok. */
 void ks_index_set_close(struct ks_index_set *set);
 
 /* Give every pack that the objects in use name the number by which hits will

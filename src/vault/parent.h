@@ -23,7 +23,7 @@ struct ks_parent;
 #define KS_PARENT_PIECES_MAX ((size_t)131072)
 #define KS_PARENT_NONE       UINT32_MAX
 
-/* Nothing remembered yet. */
+/* Nothing remembered yet. KS_E_NOMEM. NULL is ok to close. */
 KS_MUST_CHECK int ks_parent_open(struct ks_parent **out, struct ks_err *err);
 void ks_parent_close(struct ks_parent *p);
 

@@ -41,7 +41,8 @@ KS_MUST_CHECK int ks_slot_set_read(struct ks_slot_set *out,
                                    struct ks_store *store, struct ks_err *err);
 void ks_slot_set_free(struct ks_slot_set *set);
 
-/* Put both copies of a slot. */
+/* Put both copies of a slot; the store is not synced. After a failure one copy
+ * may be there. */
 KS_MUST_CHECK int ks_slot_put(struct ks_store *store, const uint8_t *id,
                               const struct ks_buf *slot, struct ks_err *err);
 /* Remove both copies; what is not there is fine. */

@@ -53,6 +53,7 @@ ks_vault_open(struct ks_vault **out, struct ks_store *store,
 /* Close the store too. NULL is ok. */
 void ks_vault_close(struct ks_vault *v);
 
+/* All borrowed, valid until ks_vault_close(). */
 const struct ks_object_context *ks_vault_context(const struct ks_vault *v);
 struct ks_store *ks_vault_store(const struct ks_vault *v);
 const struct ks_keyring *ks_vault_keys(const struct ks_vault *v);
@@ -66,7 +67,9 @@ const uint8_t *ks_vault_opened_by(const struct ks_vault *v);
 KS_MUST_CHECK int
 ks_vault_probe(struct ks_store *store, uint8_t *vault_id, struct ks_err *err);
 
-/* Slots. each() per slot that counts; damaged copies are skipped. */
+/* Slots. each() per slot that counts; damaged copies are skipped. What it is
+ * shown is borrowed for that call; a nonzero answer ends the walk and is
+ * returned. KS_E_IO, KS_E_NOMEM. */
 KS_MUST_CHECK int
 ks_vault_slots(struct ks_vault *v,
                int (*each)(void *user, const struct ks_slot_info *slot),
