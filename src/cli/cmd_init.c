@@ -117,9 +117,11 @@ init_place(struct ks_cli *c, const char **where, struct ks_err *err)
 }
 
 /* What was made, where the key is, and what losing it means: this is the
- * only moment at which everybody reads it. */
-static void
-answer_init(struct ks_cli *c, const char *where, const struct ks_secret *key)
+ * only moment at which everybody reads it. A key that could not be shown is
+ * a failure: nobody has it, and the vault is good for nothing. */
+static int
+answer_init(struct ks_cli *c, const char *where, const struct ks_secret *key,
+            struct ks_err *err)
 {
     const char *path = c->args.value[KS_FLAG_RECOVERY_KEY_OUT];
     struct ks_out *out = &c->out;
@@ -134,7 +136,11 @@ answer_init(struct ks_cli *c, const char *where, const struct ks_secret *key)
         ks_answer_always(out, "Its recovery key is shown this once and kept "
                               "nowhere else. Write it down now:");
         ks_answer_always(out, "%s", "");
-        ks_show_recovery_key(key);
+        if (ks_show_recovery_key(key, err) != KS_OK) {
+            ks_hint(out, "nobody has this vault's key: remove the vault, and "
+                         "make it again with --recovery-key-out FILE");
+            return err->code;
+        }
         ks_answer_always(out, "%s", "");
     }
     ks_answer(out, "  Whoever has the recovery key can read everything in the "
@@ -145,6 +151,7 @@ answer_init(struct ks_cli *c, const char *where, const struct ks_secret *key)
               "  Check what you wrote down at any time: keepsay key "
               "verify -r %s",
               where);
+    return KS_OK;
 }
 
 /* Make the vault. A key file that was just written for one that could not be
@@ -197,7 +204,7 @@ ks_cmd_init(struct ks_cli *c, struct ks_err *err)
     if (rc == KS_OK)
         rc = init_vault(c, where, &keys, err);
     if (rc == KS_OK) /* the recovery key came last */
-        answer_init(c, where, keys.secrets[keys.count - 1]);
+        rc = answer_init(c, where, keys.secrets[keys.count - 1], err);
     wipe_new_keys(&keys);
     return rc;
 }

@@ -80,10 +80,10 @@ ks_cmd_key_show(struct ks_cli *c, struct ks_err *err)
     if (c->out.json) /* it is in the envelope */
         return KS_OK;
     ks_answer(&c->out, "This recovery key opens the vault:");
-    ks_show_recovery_key(c->key);
+    if (ks_show_recovery_key(c->key, err) != KS_OK)
+        return err->code;
     ks_answer(&c->out, "The same on one line, to be copied:");
-    ks_show_recovery_line(c->key);
-    return KS_OK;
+    return ks_show_recovery_line(c->key, err);
 }
 
 int

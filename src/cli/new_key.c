@@ -20,52 +20,53 @@
 #define GROUPS_IN_ROW    ((size_t)4)
 #define GROUP_CHARS      ((size_t)5) /* four and a space */
 
-/* Write text[0..len) to stdout past stdio, whose buffer is not wiped. What
- * cannot be written is no reason to hold back what follows: there is nobody
- * else who has the key. */
-static void
-show_secret_line(const char *text, size_t len)
+/* Write text[0..len) to stdout past stdio, whose buffer is not wiped. */
+static int
+show_secret_line(const char *text, size_t len, struct ks_err *err)
 {
-    struct ks_err odd = KS_ERR_INIT;
-
-    (void)!ks_fd_write(STDOUT_FILENO, text, len, "stdout", &odd);
+    return ks_fd_write(STDOUT_FILENO, text, len, "the recovery key", err);
 }
 
-void
-ks_show_recovery_key(const struct ks_secret *key)
+int
+ks_show_recovery_key(const struct ks_secret *key, struct ks_err *err)
 {
     char text[KS_RECOVERY_TEXT_SIZE];
     char line[80];
+    int rc = KS_OK;
 
     assert(key->len == KS_RECOVERY_BYTES);
 
     ks_recovery_text(text, key->data);
     /* What was said before stands above the key. */
     (void)fflush(stdout);
-    for (size_t row = 0; row < KS_RECOVERY_GROUPS / GROUPS_IN_ROW; row++) {
+    for (size_t row = 0;
+         rc == KS_OK && row < KS_RECOVERY_GROUPS / GROUPS_IN_ROW; row++) {
         int n = snprintf(line, sizeof(line), "    %.*s\n",
                          (int)(GROUPS_IN_ROW * GROUP_CHARS - 1),
                          text + row * GROUPS_IN_ROW * GROUP_CHARS);
 
-        if (n > 0)
-            show_secret_line(line, (size_t)n);
+        assert(n > 0);
+        rc = show_secret_line(line, (size_t)n, err);
     }
     ks_wipe(text, sizeof(text));
     ks_wipe(line, sizeof(line));
+    return rc;
 }
 
-void
-ks_show_recovery_line(const struct ks_secret *key)
+int
+ks_show_recovery_line(const struct ks_secret *key, struct ks_err *err)
 {
     char text[KS_RECOVERY_TEXT_SIZE];
+    int rc;
 
     assert(key->len == KS_RECOVERY_BYTES);
 
     ks_recovery_text(text, key->data);
     text[sizeof(text) - 1] = '\n'; /* where the NUL was */
     (void)fflush(stdout);
-    show_secret_line(text, sizeof(text));
+    rc = show_secret_line(text, sizeof(text), err);
     ks_wipe(text, sizeof(text));
+    return rc;
 }
 
 int

@@ -13,11 +13,14 @@ struct ks_secret;
  */
 
 /* The 16 groups of a recovery key (its KS_RECOVERY_BYTES) in four rows on
- * stdout, past every buffer that is not wiped. */
-void ks_show_recovery_key(const struct ks_secret *key);
+ * stdout, past every buffer that is not wiped. KS_E_IO or KS_E_FULL: it was
+ * not seen whole. */
+KS_MUST_CHECK int
+ks_show_recovery_key(const struct ks_secret *key, struct ks_err *err);
 
-/* The same on one line, to be copied into a password manager. */
-void ks_show_recovery_line(const struct ks_secret *key);
+/* The same on one line, to be copied into a password manager. Fails alike. */
+KS_MUST_CHECK int
+ks_show_recovery_line(const struct ks_secret *key, struct ks_err *err);
 
 /* Make a recovery key and write it to `path` (0600, never replaced). Sets a
  * hint. The caller frees; ks_forget_key_file() takes the file away again. */
