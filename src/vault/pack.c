@@ -113,8 +113,10 @@ ks_pack_builder_init(struct ks_pack_builder *b, struct ks_err *err)
 void
 ks_pack_builder_wipe(struct ks_pack_builder *b)
 {
-    if (b->memory != NULL)
-        ks_wipe(b->memory, KS_PACK_MAX + KS_BULK_ALIGN);
+    /* Memory that was never written was never given pages, and gets none to
+     * be wiped. */
+    if (b->laid > 0)
+        ks_wipe(b->object, ks_seal_at(b->laid - 1) + 1);
     free(b->memory);
     ks_buf_wipe(&b->table);
     *b = (struct ks_pack_builder){0};
@@ -145,16 +147,18 @@ ks_pack_fits(const struct ks_pack_builder *b, size_t stored)
 /* Copy data[0..len) to plaintext places from `at` on, stepping over the gaps
  * for tags. data NULL: zeros. The caller has checked that it fits. */
 static void
-lay(uint8_t *object, size_t at, const uint8_t *data, size_t len)
+lay(struct ks_pack_builder *b, size_t at, const uint8_t *data, size_t len)
 {
+    if (at + len > b->laid)
+        b->laid = at + len;
     while (len > 0) {
         size_t room = KS_SEAL_SEGMENT - at % KS_SEAL_SEGMENT;
         size_t n = len < room ? len : room;
 
         if (data == NULL) {
-            memset(object + ks_seal_at(at), 0, n);
+            memset(b->object + ks_seal_at(at), 0, n);
         } else {
-            memcpy(object + ks_seal_at(at), data, n);
+            memcpy(b->object + ks_seal_at(at), data, n);
             data += n;
         }
         at += n;
@@ -174,7 +178,7 @@ ks_pack_add(struct ks_pack_builder *b, struct ks_entry *e, const uint8_t *data,
     rc = ks_entry_encode(&b->table, e, err);
     if (rc < 0)
         return rc;
-    lay(b->object, b->plain, data, e->stored);
+    lay(b, b->plain, data, e->stored);
     b->plain += e->stored;
     b->count++;
     return KS_OK;
@@ -199,11 +203,11 @@ ks_pack_finish(struct ks_pack_builder *b, const struct ks_object_context *cx,
     assert(b->count >= 1);
     assert(padded <= KS_PACK_PLAIN_MAX);
     /* The buffer has held another pack: its padding must not show that. */
-    lay(b->object, b->plain, NULL, at - b->plain);
-    lay(b->object, at, count, count_len);
-    lay(b->object, at + count_len, b->table.data, b->table.len);
+    lay(b, b->plain, NULL, at - b->plain);
+    lay(b, at, count, count_len);
+    lay(b, at + count_len, b->table.data, b->table.len);
     ks_put_u32le(length, (uint32_t)table);
-    lay(b->object, at + table, length, sizeof(length));
+    lay(b, at + table, length, sizeof(length));
 
     ks_random(salt, sizeof(salt));
     in.binding.kind = KS_OBJ_PACK;

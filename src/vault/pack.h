@@ -64,6 +64,7 @@ struct ks_pack_builder {
     uint8_t *memory;     /* what was allocated for object */
     uint8_t *object;     /* KS_PACK_MAX bytes, aligned for bulk writes */
     size_t plain;        /* plaintext bytes of chunks so far */
+    size_t laid;         /* the most plaintext bytes it ever had */
     struct ks_buf table; /* encoded entries */
     uint32_t count;
 };

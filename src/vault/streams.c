@@ -349,20 +349,24 @@ static int
 append(struct ks_streams *s, uint32_t stream, struct ks_bytes record,
        int64_t time_ms, struct ks_err *err)
 {
-    uint64_t hash = ks_siphash(s->o.cut_key, record.ptr, record.len);
     size_t framed = ks_varint_size(record.len) + record.len;
     struct builder *b = NULL;
+    uint64_t hash = 0;
     int rc = want_builder(s, stream, &b, err);
 
     if (rc < 0)
         return rc;
-    if (framed > KS_CUT_MAX)
-        return large_record(s, b, record, (uint32_t)hash, time_ms, err);
     /* b->len never exceeds KS_CUT_MAX, so this does not wrap */
-    if (framed > KS_CUT_MAX - b->len)
+    if (framed <= KS_CUT_MAX && framed > KS_CUT_MAX - b->len)
         rc = cut(s, b, err);
     if (rc < 0)
         return rc;
+    /* Behind its first record and below its least size no chunk ends, and
+     * nothing rests on the hash: a third of all bytes is not hashed. */
+    if (b->records == 0 || b->len + framed >= KS_CUT_MIN)
+        hash = ks_siphash(s->o.cut_key, record.ptr, record.len);
+    if (framed > KS_CUT_MAX)
+        return large_record(s, b, record, (uint32_t)hash, time_ms, err);
     if (b->records == 0)
         b->first_hash = (uint32_t)hash;
     b->len += ks_varint_put(b->data + b->len, record.len);
