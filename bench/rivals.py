@@ -67,7 +67,7 @@ class Keepsay(Program):
                 "--target-key-out", target / "fresh.key"]
 
     def copy(self, target):
-        return [self.program, "copy", target / "copy.keepsay"]
+        return [self.program, "copy", "--to", target / "copy.keepsay"]
 
     def verify(self):
         return [self.program, "verify", "--read-data"]
