@@ -316,7 +316,7 @@ take_free_name(struct ks_outfile *f)
 }
 
 static int
-take_name(struct ks_outfile *f, struct ks_err *err)
+take_target_name(struct ks_outfile *f, struct ks_err *err)
 {
     int sys;
 
@@ -355,7 +355,7 @@ ks_outfile_commit(struct ks_outfile *f, struct ks_err *err)
     if (rc == KS_OK)
         rc = finish_tmp(f, err);
     if (rc == KS_OK)
-        rc = take_name(f, err);
+        rc = take_target_name(f, err);
     if (rc != KS_OK) {
         f->broken = true;
         return rc;

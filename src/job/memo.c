@@ -50,7 +50,7 @@ policy_flags(const struct ks_policy *p)
 
 /* One entry, in the order in which encode_entry() writes it. */
 static bool
-decode_entry(struct ks_memo_entry *e, struct ks_cursor *c)
+decode_memo_entry(struct ks_memo_entry *e, struct ks_cursor *c)
 {
     struct ks_looks *l = &e->looks;
     uint64_t mtime = 0;
@@ -85,7 +85,7 @@ decode_memo(struct ks_memo *m, struct ks_cursor c)
         !ks_cursor_u16le(&c, &count) || count > KS_MEMO_MAX)
         return false;
     for (m->count = 0; m->count < count; m->count++) {
-        if (!decode_entry(&m->list[m->count], &c))
+        if (!decode_memo_entry(&m->list[m->count], &c))
             return false;
     }
     return c.left == 0;

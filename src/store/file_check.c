@@ -147,7 +147,7 @@ check_piece(const struct checking *c, const struct piece *piece,
 /* Read all pieces in the order in which they lie, and see that each begins
  * where the one before it ended. */
 static int
-check_pieces(const struct checking *c, struct ks_err *err)
+check_file_pieces(const struct checking *c, struct ks_err *err)
 {
     uint64_t at = KS_SLOTS_SIZE; /* up to here all is accounted for */
     uint64_t end = ks_slot_file_len(&c->f->commit);
@@ -171,7 +171,8 @@ check_pieces(const struct checking *c, struct ks_err *err)
 
 /* The slots once more, as they are by now; and what lies behind the commit. */
 static int
-check_slots(const struct checking *c, uint64_t *trailing, struct ks_err *err)
+check_commit_slots(const struct checking *c, uint64_t *trailing,
+                   struct ks_err *err)
 {
     static const char *const names[] = {"commit slot 1", "commit slot 2"};
     uint64_t end = ks_slot_file_len(&c->f->commit);
@@ -205,11 +206,11 @@ ks_file_check(struct ks_file_store *f,
         rc = ks_fail(err, KS_E_NOMEM, 0, "out of memory for the check");
         goto done;
     }
-    rc = check_slots(&c, &beyond, err);
+    rc = check_commit_slots(&c, &beyond, err);
     if (rc == KS_OK)
         rc = collect_pieces(&c, err);
     if (rc == KS_OK)
-        rc = check_pieces(&c, err);
+        rc = check_file_pieces(&c, err);
     if (rc == KS_OK)
         *trailing = beyond;
 done:

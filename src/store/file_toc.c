@@ -192,8 +192,8 @@ count_from(const struct ks_toc *toc, uint64_t from, size_t *bytes)
 
 /* Write one object at p; returns the bytes used. */
 static size_t
-put_object(uint8_t *p, const struct ks_toc *toc,
-           const struct ks_toc_entry *entry)
+put_toc_object(uint8_t *p, const struct ks_toc *toc,
+               const struct ks_toc_entry *entry)
 {
     const char *name = ks_toc_name(toc, entry);
     size_t len = strlen(name);
@@ -219,8 +219,8 @@ put_dead(uint8_t *p, const struct ks_toc_dead *dead)
 
 /* Write the head at p, KS_TOC_HEAD_SIZE bytes. */
 static void
-put_head(uint8_t *p, const struct ks_toc_head *head, uint32_t objects,
-         uint32_t dead)
+put_toc_head(uint8_t *p, const struct ks_toc_head *head, uint32_t objects,
+             uint32_t dead)
 {
     memcpy(p, toc_magic, sizeof(toc_magic));
     ks_put_u64le(p + 8, head->sequence);
@@ -250,11 +250,11 @@ ks_toc_encode(const struct ks_toc *toc, const struct ks_toc_head *head,
         ks_buf_zeros(out, len, err) < 0)
         return err->code;
     p = out->data + (out->len - len);
-    put_head(p, head, objects, dead);
+    put_toc_head(p, head, objects, dead);
     p += KS_TOC_HEAD_SIZE;
     for (size_t i = 0; i < toc->count; i++) {
         if (all || toc->entries[i].offset >= from)
-            p += put_object(p, toc, &toc->entries[i]);
+            p += put_toc_object(p, toc, &toc->entries[i]);
     }
     for (size_t i = 0; i < dead; i++, p += DEAD_SIZE)
         put_dead(p, &toc->dead[i]);
@@ -280,8 +280,8 @@ lies_before(uint64_t offset, uint64_t len, uint64_t table)
 
 /* Read the head; false if there is none. */
 static bool
-get_head(struct ks_cursor *c, struct ks_toc_head *head, uint32_t *objects,
-         uint32_t *dead)
+get_toc_head(struct ks_cursor *c, struct ks_toc_head *head, uint32_t *objects,
+             uint32_t *dead)
 {
     struct ks_bytes magic;
 
@@ -392,7 +392,7 @@ ks_toc_decode(struct ks_toc *toc, struct ks_bytes bytes, uint64_t offset,
     uint32_t dead = 0;
     int rc;
 
-    if (!get_head(&c, &seen, &objects, &dead))
+    if (!get_toc_head(&c, &seen, &objects, &dead))
         return bad_table(err, "it does not begin like one");
     if (!head_makes_sense(&seen, offset))
         return bad_table(err, "the one before it cannot be there");

@@ -242,8 +242,8 @@ folder_put(struct ks_store *s, const char *name, const void *data, size_t len,
  * for: what is not a plain file cannot have been put here by us.
  */
 static int
-open_object(const struct folder_store *f, const char *name, int *fd,
-            struct stat *st, struct ks_err *err)
+open_object_file(const struct folder_store *f, const char *name, int *fd,
+                 struct stat *st, struct ks_err *err)
 {
     *fd = openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (*fd < 0 && (errno == ENOENT || errno == ENOTDIR))
@@ -268,7 +268,7 @@ folder_get(struct ks_store *s, const char *name, uint64_t offset, void *data,
     const struct folder_store *f = folder_of(s);
     struct stat st = {0};
     int fd = -1;
-    int rc = open_object(f, name, &fd, &st, err);
+    int rc = open_object_file(f, name, &fd, &st, err);
 
     if (rc == KS_OK && offset < (uint64_t)st.st_size)
         rc = ks_fd_pread(fd, data, len, offset, got, err);
@@ -279,7 +279,7 @@ folder_get(struct ks_store *s, const char *name, uint64_t offset, void *data,
     return rc < 0 ? about_object(f, name, err) : KS_OK;
 }
 
-/* Answers like open_object() would, without opening. */
+/* Answers like open_object_file() would, without opening. */
 static int
 folder_stat(struct ks_store *s, const char *name, uint64_t *size,
             struct ks_err *err)

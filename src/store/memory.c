@@ -69,8 +69,8 @@ free_object(struct memory_object *object)
 
 /* Make *out an object of its own. On failure it holds nothing. */
 static int
-copy_object(struct memory_object *out, const char *name, const void *data,
-            size_t len)
+copy_bytes(struct memory_object *out, const char *name, const void *data,
+           size_t len)
 {
     out->name = strdup(name);
     out->data = malloc(len > 0 ? len : 1); /* malloc(0) may be NULL */
@@ -86,7 +86,7 @@ copy_object(struct memory_object *out, const char *name, const void *data,
 
 /* Room for one more. Doubling keeps many puts cheap. */
 static int
-make_room(struct memory_store *m)
+room_for_object(struct memory_store *m)
 {
     size_t cap = m->cap > 0 ? 2 * m->cap : FIRST_CAP;
     struct memory_object *more;
@@ -111,7 +111,7 @@ memory_insert(struct memory_store *m, struct memory_object *object)
     assert(m->count <= m->cap);
     if (there)
         return KS_E_EXISTS;
-    if (make_room(m) < 0)
+    if (room_for_object(m) < 0)
         return KS_E_NOMEM;
     memmove(m->objects + at + 1, m->objects + at,
             (m->count - at) * sizeof(*m->objects));
@@ -129,7 +129,7 @@ memory_put(struct ks_store *s, const char *name, const void *data, size_t len,
 {
     struct memory_store *m = memory_of(s);
     struct memory_object object = {0};
-    int rc = copy_object(&object, name, data, len);
+    int rc = copy_bytes(&object, name, data, len);
 
     if (rc == KS_OK) {
         (void)pthread_mutex_lock(&m->lock);

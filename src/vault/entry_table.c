@@ -68,7 +68,7 @@ ks_entry_table_wipe(struct ks_entry_table *t)
 
 /* One message for all; the table is as it was before the call. */
 static int
-no_memory(struct ks_err *err)
+no_table_memory(struct ks_err *err)
 {
     return ks_fail(err, KS_E_NOMEM, 0, "not enough memory for the index");
 }
@@ -81,12 +81,12 @@ append_block(struct ks_entry_table *t, struct ks_err *err)
     struct ks_table_block **blocks;
 
     if (block == NULL)
-        return no_memory(err);
+        return no_table_memory(err);
     blocks = realloc(t->blocks,
                      (t->block_count + 1) * sizeof(struct ks_table_block *));
     if (blocks == NULL) {
         free(block);
-        return no_memory(err);
+        return no_table_memory(err);
     }
     t->blocks = blocks;
     t->blocks[t->block_count++] = block;
@@ -104,7 +104,7 @@ add_base(struct ks_entry_table *t, const uint8_t *id, uint32_t *base,
         uint8_t(*bigger)[32] = realloc(t->bases, cap * sizeof(*bigger));
 
         if (bigger == NULL)
-            return no_memory(err);
+            return no_table_memory(err);
         t->bases = bigger;
         t->base_cap = cap;
     }

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "store/store.h"
 #include "vault/entry_table.h"
@@ -60,23 +61,6 @@ struct ks_index {
     bool searched;
 };
 
-/* Make room for one more element in a growing array; false: no memory. */
-static bool
-make_room(void **array, uint32_t count, uint32_t *cap, size_t size)
-{
-    uint32_t bigger = *cap == 0 ? 64 : *cap * 2;
-    void *p;
-
-    if (count < *cap)
-        return true;
-    p = realloc(*array, (size_t)bigger * size);
-    if (p == NULL)
-        return false;
-    *array = p;
-    *cap = bigger;
-    return true;
-}
-
 /* For pack_map: valid until packs are added, as idmap.h asks. */
 static const uint8_t *
 pack_id_of(const void *owner, uint32_t value)
@@ -92,13 +76,15 @@ append_pack(struct ks_index *x, const struct ks_pack_ref *ref, uint32_t *number,
             struct ks_err *err)
 {
     struct known_pack p = {.claimed = false};
+    struct known_pack *packs;
     int rc = KS_OK;
 
     if (x->pack_count >= PACKS_MAX)
         return ks_fail(err, KS_E_LIMIT, 0, "the vault has too many packs");
-    if (!make_room((void **)&x->packs, x->pack_count, &x->pack_cap,
-                   sizeof(*x->packs)))
+    packs = ks_array_more(x->packs, x->pack_count, &x->pack_cap, sizeof(p));
+    if (packs == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "not enough memory for the index");
+    x->packs = packs;
     if (ref != NULL) {
         p.ref = *ref;
         p.doomed = x->options.doomed != NULL &&

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "crypto/cipher.h"
 #include "vault/idmap.h"
 #include "vault/list.h"
@@ -91,27 +92,9 @@ ks_parent_close(struct ks_parent *p)
     free(p);
 }
 
-/* Room for one more element; doubles. The bounds of what is kept keep the
- * doubled count far from 2^32. False: no memory, and all is as it was. */
-static bool
-make_room(void **array, uint32_t count, uint32_t *cap, size_t size)
-{
-    uint32_t bigger = *cap == 0 ? 16 : *cap * 2;
-    void *q;
-
-    if (count < *cap)
-        return true;
-    q = realloc(*array, (size_t)bigger * size);
-    if (q == NULL)
-        return false;
-    *array = q;
-    *cap = bigger;
-    return true;
-}
-
 /* The stream called name[0..len), no NUL in it, or KS_PARENT_NONE. */
 static uint32_t
-find_stream(const struct ks_parent *p, const char *name, size_t len)
+find_hints(const struct ks_parent *p, const char *name, size_t len)
 {
     for (uint32_t i = 0; i < p->stream_count; i++)
         if (strncmp(p->streams[i].name, name, len) == 0 &&
@@ -123,7 +106,7 @@ find_stream(const struct ks_parent *p, const char *name, size_t len)
 uint32_t
 ks_parent_stream(const struct ks_parent *p, const char *name)
 {
-    return find_stream(p, name, strlen(name));
+    return find_hints(p, name, strlen(name));
 }
 
 /* The stream of that name, made if it is new. */
@@ -133,14 +116,15 @@ want_stream(struct ks_parent *p, const char *name, size_t len, uint32_t *out,
 {
     struct parent_stream *s;
 
-    *out = find_stream(p, name, len);
+    *out = find_hints(p, name, len);
     if (*out != KS_PARENT_NONE)
         return KS_OK;
     if (p->stream_count >= STREAMS_MAX)
         return ks_fail(err, KS_E_LIMIT, 0, "too many streams");
-    if (!make_room((void **)&p->streams, p->stream_count, &p->stream_cap,
-                   sizeof(*p->streams)))
+    s = ks_array_more(p->streams, p->stream_count, &p->stream_cap, sizeof(*s));
+    if (s == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
+    p->streams = s;
     s = &p->streams[p->stream_count];
     *s = (struct parent_stream){.name = strndup(name, len)};
     if (s->name == NULL)
@@ -151,15 +135,18 @@ want_stream(struct ks_parent *p, const char *name, size_t len, uint32_t *out,
 
 /* Append a hint to a stream. */
 static int
-add_chunk(struct ks_parent *p, uint32_t stream, const struct ks_chunk_ref *ref,
-          struct ks_err *err)
+add_hint(struct ks_parent *p, uint32_t stream, const struct ks_chunk_ref *ref,
+         struct ks_err *err)
 {
     struct parent_stream *s = &p->streams[stream];
+    struct chunk_hint *chunks;
 
     if (s->count >= CHUNKS_MAX)
         return KS_OK; /* a hint less */
-    if (!make_room((void **)&s->chunks, s->count, &s->cap, sizeof(*s->chunks)))
+    chunks = ks_array_more(s->chunks, s->count, &s->cap, sizeof(*chunks));
+    if (chunks == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
+    s->chunks = chunks;
     memcpy(s->chunks[s->count].id, ref->id, 32);
     s->chunks[s->count++].first_hash = ref->first_hash;
     return KS_OK;
@@ -182,12 +169,12 @@ load_list_chunk(void *user, unsigned level, const struct ks_chunk_ref *ref)
     uint32_t stream = 0;
     int rc = want_stream(l->parent, name, 2, &stream, l->err);
 
-    return rc < 0 ? rc : add_chunk(l->parent, stream, ref, l->err);
+    return rc < 0 ? rc : add_hint(l->parent, stream, ref, l->err);
 }
 
 /* The chunks that follow belong to this stream. */
 static int
-load_section(void *user, enum ks_section kind, struct ks_bytes name)
+load_hint_section(void *user, enum ks_section kind, struct ks_bytes name)
 {
     struct loading *l = user;
 
@@ -199,13 +186,13 @@ load_section(void *user, enum ks_section kind, struct ks_bytes name)
 
 /* A chunk of the current section; before any section it is damage. */
 static int
-load_chunk(void *user, const struct ks_chunk_ref *ref)
+load_hint(void *user, const struct ks_chunk_ref *ref)
 {
     struct loading *l = user;
 
     if (l->stream == KS_PARENT_NONE)
         return ks_fail(l->err, KS_E_CORRUPT, 0, "a list is malformed");
-    return add_chunk(l->parent, l->stream, ref, l->err);
+    return add_hint(l->parent, l->stream, ref, l->err);
 }
 
 /* Learn the pieces of every blob in one chunk of the blobs section. The first
@@ -241,8 +228,8 @@ ks_parent_load(struct ks_parent *p, struct ks_chunk_reader *chunks,
 {
     struct loading l = {.parent = p, .stream = KS_PARENT_NONE, .err = err};
     struct ks_list_visitor visitor = {.list_chunk = load_list_chunk,
-                                      .section = load_section,
-                                      .chunk = load_chunk,
+                                      .section = load_hint_section,
+                                      .chunk = load_hint,
                                       .user = &l};
     uint32_t blobs;
     int rc = ks_list_walk(chunks, info->root, info->root_level, &visitor, err);
@@ -311,9 +298,11 @@ ks_parent_learn(struct ks_parent *p, const uint8_t *fingerprint,
     if (p->piece_count >= KS_PARENT_PIECES_MAX ||
         ks_idmap_find(&p->piece_map, fingerprint) != KS_IDMAP_NONE)
         return KS_OK;
-    if (!make_room((void **)&p->pieces, p->piece_count, &p->piece_cap,
-                   sizeof(*p->pieces)))
+    piece =
+        ks_array_more(p->pieces, p->piece_count, &p->piece_cap, sizeof(*piece));
+    if (piece == NULL)
         return ks_fail(err, KS_E_NOMEM, 0, "not enough memory");
+    p->pieces = piece;
     piece = &p->pieces[p->piece_count];
     memcpy(piece->fingerprint, fingerprint, sizeof(piece->fingerprint));
     memcpy(piece->id, id, sizeof(piece->id));

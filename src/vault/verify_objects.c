@@ -72,7 +72,7 @@ check_slot(struct ks_verify_run *run, const char *name, const char *text,
 
 /* Every copy of every slot, and that none lacks its other copy. */
 static int
-check_slots(struct ks_verify_run *run, struct ks_err *err)
+check_key_slots(struct ks_verify_run *run, struct ks_err *err)
 {
     struct ks_names names = {NULL, 0};
     int rc =
@@ -203,7 +203,7 @@ ks_verify_objects(struct ks_verify_run *run, bool data, struct ks_err *err)
     int rc = check_headers(run, err);
 
     if (rc == KS_OK)
-        rc = check_slots(run, err);
+        rc = check_key_slots(run, err);
     if (rc == KS_OK)
         rc = name_strangers(run, KS_DIR_PACKS, err);
     for (size_t i = 0; rc == KS_OK && i < sizeof(sealed) / sizeof(*sealed); i++)

@@ -71,7 +71,7 @@ read_whole(struct reading *rd, const char *name, struct ks_err *err)
 /* Every segment's tag, those of the padding too. Opened in place: the bytes
  * have been read for their name already, and are wiped at the end. */
 static int
-open_segments(struct reading *rd, struct ks_err *err)
+prove_segments(struct reading *rd, struct ks_err *err)
 {
     const struct ks_object_context *cx = ks_vault_context(rd->run->vault);
     struct ks_seal_binding binding = {.kind = KS_OBJ_PACK};
@@ -139,7 +139,7 @@ check_pack(struct reading *rd, const char *name, struct ks_err *err)
     int rc = read_whole(rd, name, err);
 
     if (rc == KS_OK)
-        rc = open_segments(rd, err);
+        rc = prove_segments(rd, err);
     rd->why = err;
     if (rc == KS_OK)
         rc = ks_pack_table(rd->tables, &rd->ref, check_entry, rd, err);
