@@ -497,7 +497,9 @@ a_damaged_snapshot_takes_no_other_with_it(void **unused)
     for (int how = 0; how < 2; how++) {
         struct ks_snapshot_writer *w;
         struct ks_snapshots all = {0};
+        struct ks_index *x = NULL;
         char name[KS_NAME_MAX + 1];
+        uint8_t root[32];
 
         workdir_make(&here);
         fixture_create(&f, NULL, workdir_path(&here, "state"));
@@ -506,6 +508,7 @@ a_damaged_snapshot_takes_no_other_with_it(void **unused)
         story_tell(&s, w);
         fixture_commit(w, &info);
         ks_object_name(name, KS_DIR_SNAPSHOTS, info.id);
+        memcpy(root, info.root, 32);
         ks_snapshot_info_wipe(&info);
         story_night(&s, 5, 2, 2);
         w = fixture_begin(&f);
@@ -519,6 +522,16 @@ a_damaged_snapshot_takes_no_other_with_it(void **unused)
         assert_int_equal(all.count, 1);
         assert_int_equal(all.damaged, how == 0);
         story_compare(&s, f.vault, &info);
+        /* A writer must know, too, what only the damaged one told. */
+        KIT_OK(ks_snapshots_index(&x, f.vault, NULL, KIT_ERR));
+        if (how == 0) {
+            struct ks_place place;
+            bool found = false;
+
+            KIT_OK(ks_index_find(x, root, &place, &found, KIT_ERR));
+            assert_true(found);
+        }
+        ks_index_close(x);
         ks_snapshots_free(&all);
         ks_snapshot_info_wipe(&info);
         story_end(&s);

@@ -130,6 +130,8 @@ def make_chunk():
 
 
 def record(i, length):
+    """Record number i of a stream; its length is base + i * step % limit,
+    unless "large" gives it another."""
     return bytes((i >> 8 * (j % 4)) + 31 * j & 0xFF for j in range(length))
 
 
@@ -165,17 +167,19 @@ def make_cut():
     epoch = label_bytes("epoch", 40)
     keyring = b"\x01" + keys + b"\x01" + epoch
     id_key, cut_key = keys[32:64], keys[64:80]
-    for count, step, limit, large in (
-        (0, 7919, 700, {}),
-        (1, 7919, 700, {}),
-        (2000, 7919, 700, {}),
-        (3000, 104729, 40, {}),
-        (60, 7919, 30000, {}),
-        (900, 7919, 700, {5: 262140, 6: 262141, 7: 262142, 300: 999999}),
-        (400, 1, 1, {}),
-        (300, 7919, 700, {0: 300000, 150: 100000, 151: 200000, 299: 300000}),
+    for count, base, step, limit, large in (
+        (0, 0, 7919, 700, {}),
+        (1, 0, 7919, 700, {}),
+        (2000, 0, 7919, 700, {}),
+        (3000, 0, 104729, 40, {}),
+        (150000, 0, 1, 3, {}),
+        (60, 0, 7919, 30000, {}),
+        (60, 16381, 1, 2, {}),
+        (900, 0, 7919, 700, {5: 262140, 6: 262141, 7: 262142, 300: 999999}),
+        (400, 0, 1, 1, {}),
+        (300, 0, 7919, 700, {0: 300000, 150: 100000, 151: 200000, 299: 300000}),
     ):
-        lengths = [large.get(i, i * step % limit) for i in range(count)]
+        lengths = [large.get(i, base + i * step % limit) for i in range(count)]
         chunks = cut(cut_key, [record(i, n) for i, n in enumerate(lengths)])
         ids, hashes = b"", b""
         for c in chunks:
@@ -185,6 +189,7 @@ def make_cut():
         show(
             keyring=keyring,
             count=count,
+            base=base,
             step=step,
             limit=limit,
             large=" ".join(f"{i}:{n}" for i, n in large.items()) or "-",
