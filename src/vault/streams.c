@@ -12,9 +12,9 @@
  * its stream until emit_section() appends it to level 0 of the list, whose
  * chunks go the same way. Everything runs on the capturing thread.
  *
- * Memory: the builders (2.5 MiB), about REFS_TOTAL_MAX of references, and what
- * the pipeline has, whatever the size of the source. After any failure the
- * snapshot can only be given up, so nothing here is undone on the way out.
+ * Memory: the builders (2.5 MiB), REFS_DUE_MAX references of about 60 bytes,
+ * and what the pipeline has, whatever the size of the source. After any failure
+ * the snapshot can only be given up, so nothing here is undone on the way out.
  */
 #include "vault/streams.h"
 
@@ -34,11 +34,11 @@
 #define BUILDER_BLOBS KS_STREAMS_OPEN
 #define BUILDER_LIST  (KS_STREAMS_OPEN + 1)
 #define NONE          UINT32_MAX
-/* Of one stream; far above REFS_TOTAL_MAX, and only what cannot happen gets
- * there. */
+/* Of one stream, in bytes; far above what REFS_DUE_MAX of them take, and only
+ * what cannot happen gets there. */
 #define REFS_MAX ((size_t)64 << 20)
-/* With more than this waiting, the largest stream's go to the list. */
-#define REFS_TOTAL_MAX ((size_t)2 << 20)
+/* With so many due, those of the stream with most go to the list. */
+#define REFS_DUE_MAX ((size_t)32768)
 
 /* A chunk being put together. */
 struct builder {
@@ -60,6 +60,7 @@ struct stream {
     uint32_t parent;    /* its number in the parent snapshot */
     uint32_t builder;   /* or NONE */
     struct ks_buf refs; /* framed list records, not in the list yet */
+    size_t refs_ready;  /* how many */
     uint64_t chunks;
     uint8_t last_id[32]; /* of its newest chunk */
 };
@@ -71,7 +72,7 @@ struct ks_streams {
     uint32_t count;
     /* rises with each use of a builder, to find the one not used for longest */
     uint64_t clock;
-    size_t refs_total;
+    size_t refs_due; /* of streams and blobs, cut but not in the list yet */
     struct ks_stream_counts counts;
 };
 
@@ -200,7 +201,7 @@ retire_chunk(void *user, const struct ks_work *w, struct ks_err *err)
         rc = ks_buf_varint(&st->refs, record.len, err);
     if (rc == KS_OK)
         rc = ks_buf_append(&st->refs, record.data, record.len, err);
-    s->refs_total += record.len + ks_varint_size(record.len);
+    st->refs_ready++;
     ks_buf_wipe(&record);
     return rc;
 }
@@ -219,6 +220,8 @@ submit(struct ks_streams *s, uint32_t stream, struct ks_work *w,
     w->tag = stream;
     w->retired = retire_chunk;
     w->user = s;
+    if (stream >= BLOBS)
+        s->refs_due++;
     w->has_parent = ks_parent_resembles(s->o.parent, s->streams[stream].parent,
                                         b->first_hash, w->parent);
     ks_pipeline_submit(s->o.pipeline, w);
@@ -397,7 +400,9 @@ emit_section(struct ks_streams *s, uint32_t stream, struct ks_err *err)
     int rc;
 
     ks_buf_init(&st->refs, REFS_MAX); /* appending may retire more chunks */
-    s->refs_total -= refs.len;
+    if (stream >= BLOBS)
+        s->refs_due -= st->refs_ready;
+    st->refs_ready = 0;
     ks_buf_init(&head, 256);
     rc = ks_list_put_section(&head, st->section, name, err);
     if (rc == KS_OK)
@@ -409,22 +414,27 @@ emit_section(struct ks_streams *s, uint32_t stream, struct ks_err *err)
     return rc == KS_END ? KS_OK : rc;
 }
 
-/* Keep the waiting references small, whatever the source's size. The largest
- * go, so that sections are long and few. The list's own levels are not looked
- * at: they hold one reference for each thousand of the others. */
+/*
+ * Keep the waiting references few, whatever the source's size. Those of the
+ * stream with most go, so that sections are long and few. When that is due
+ * depends on what was cut, not on how far the workers are, and they are waited
+ * for: the same content must give the same list on any machine.
+ */
 static int
 relieve(struct ks_streams *s, struct ks_err *err)
 {
-    uint32_t largest = BLOBS;
+    uint32_t most = BLOBS;
+    int rc;
 
-    if (s->refs_total < REFS_TOTAL_MAX)
+    if (s->refs_due < REFS_DUE_MAX)
         return KS_OK;
+    rc = ks_pipeline_drain(s->o.pipeline, err);
+    if (rc < 0)
+        return rc;
     for (uint32_t i = FIRST_STREAM; i < s->count; i++)
-        if (s->streams[i].refs.len > s->streams[largest].refs.len)
-            largest = i;
-    if (s->streams[largest].refs.len == 0)
-        return KS_OK;
-    return emit_section(s, largest, err);
+        if (s->streams[i].refs_ready > s->streams[most].refs_ready)
+            most = i;
+    return emit_section(s, most, err);
 }
 
 int

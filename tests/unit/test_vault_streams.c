@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/reader.h"
 #include "chance.h"
 #include "check.h"
 #include "crypto/hash.h"
@@ -407,6 +408,58 @@ a_long_list_is_written_as_it_grows(void **unused)
     flow_close(&f);
 }
 
+/* A blob of a full piece: all that is on its way is waited for. */
+static void
+put_blob(struct flow *f, uint64_t seed)
+{
+    static uint8_t piece[KS_PIECE_SIZE];
+    struct ks_reader *from = NULL;
+    uint8_t id[32];
+
+    ks_put_u64le(piece, seed);
+    KIT_OK(ks_reader_open_bytes(&from, piece, sizeof(piece), KIT_ERR));
+    KIT_OK(ks_blobs_add(f->blobs, from, id, KIT_ERR));
+    ks_reader_close(from);
+}
+
+/* A machine with more cores must not make another list of the same content.
+ * The blobs come when references begin to go into the list. */
+static void
+the_number_of_workers_changes_no_list(void **unused)
+{
+    static const unsigned workers[] = {1, 8, 3};
+    uint8_t roots[3][32];
+
+    (void)unused;
+    for (size_t k = 0; k < 3; k++) {
+        unsigned numbers[11];
+        struct flow f;
+
+        flow_open(&f, NULL, 0);
+        f.workers = workers[k];
+        flow_begin(&f);
+        for (size_t s = 0; s < 11; s++)
+            numbers[s] = stream_of(&f, (const char[]){(char)('a' + s), '\0'});
+        memset(bytes, 0, 100);
+        for (size_t i = 0; i < 4; i++)
+            put(&f, stream_of(&f, (const char[]){(char)('l' + i), '\0'}), 100,
+                5);
+        for (size_t i = 0; i < 4000; i++) {
+            for (size_t s = 0; s < 11; s++) {
+                ks_put_u64le(bytes, i * 11 + s);
+                put(&f, numbers[s], 8 + i % 50, (int64_t)i);
+            }
+            if (i > 3790 && i < 3830)
+                put_blob(&f, i);
+        }
+        flow_end(&f);
+        memcpy(roots[k], f.root, 32);
+        flow_close(&f);
+    }
+    assert_memory_equal(roots[0], roots[1], 32);
+    assert_memory_equal(roots[0], roots[2], 32);
+}
+
 static void
 the_next_night_stores_what_changed_as_deltas(void **unused)
 {
@@ -454,6 +507,7 @@ main(void)
         cmocka_unit_test(the_largest_record_is_a_chunk_of_its_own),
         cmocka_unit_test(stream_numbers_run_out_with_a_word),
         cmocka_unit_test(a_long_list_is_written_as_it_grows),
+        cmocka_unit_test(the_number_of_workers_changes_no_list),
         cmocka_unit_test(the_next_night_stores_what_changed_as_deltas),
     };
 
