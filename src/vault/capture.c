@@ -442,7 +442,7 @@ seal_snapshot(struct ks_snapshot_writer *w, struct ks_buf *sealed,
     struct ks_buf content;
     int rc = KS_OK;
 
-    ks_buf_init(&extras, KS_EXTRA_MAX + EXTRAS_MAX * 64);
+    ks_buf_init(&extras, KS_EXTRA_MAX + (size_t)EXTRAS_MAX * 64);
     ks_buf_init(&content, KS_OBJECT_CONTENT_MAX);
     for (size_t i = 0; rc == KS_OK && i < w->extra_count; i++)
         rc = ks_snapshot_put_extra(

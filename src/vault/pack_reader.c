@@ -297,27 +297,26 @@ read_run(struct ks_pack_reader *r, struct open_pack *p, uint64_t first,
     return rc;
 }
 
-/* Plaintext [offset, offset + len) of an open pack, len >= 1 and within it,
+/* The span of an open pack's plaintext, not empty and within the pack,
  * which the caller has checked: from kept segments as far as those reach
  * without a gap, the rest in runs. */
 static int
-read_range(struct ks_pack_reader *r, struct open_pack *p, uint32_t offset,
-           uint32_t len, uint8_t *out, struct ks_err *err)
+read_range(struct ks_pack_reader *r, struct open_pack *p,
+           const struct span *span, struct ks_err *err)
 {
-    struct span span = {.offset = offset, .len = len, .out = out};
-    uint64_t first = offset / KS_SEAL_SEGMENT;
-    uint64_t last = (offset + (uint64_t)len - 1) / KS_SEAL_SEGMENT;
+    uint64_t first = span->offset / KS_SEAL_SEGMENT;
+    uint64_t last = (span->offset + (uint64_t)span->len - 1) / KS_SEAL_SEGMENT;
     struct kept_segment *s;
 
     while (first <= last && (s = find_segment(r, p, first)) != NULL) {
-        copy_part(&span, first, s->data, s->len);
+        copy_part(span, first, s->data, s->len);
         s->used = ++r->clock;
         first++;
     }
     while (first <= last) {
         uint64_t end =
             last - first < RUN_SEGMENTS ? last : first + RUN_SEGMENTS - 1;
-        int rc = read_run(r, p, first, end, &span, err);
+        int rc = read_run(r, p, first, end, span, err);
         if (rc < 0)
             return rc;
         first = end + 1;
@@ -329,13 +328,15 @@ int
 ks_pack_read(struct ks_pack_reader *r, const struct ks_pack_ref *ref,
              uint32_t offset, uint32_t len, uint8_t *out, struct ks_err *err)
 {
+    struct span span = {.offset = offset, .len = len, .out = out};
     struct open_pack *p = NULL;
     int rc = find_pack(r, ref, true, &p, err);
 
+    assert(rc != KS_OK || p != NULL);
     if (rc == KS_OK && (offset > p->plain || len > p->plain - offset))
         rc = ks_fail(err, KS_E_CORRUPT, 0, "a chunk lies outside it");
     if (rc == KS_OK && len > 0)
-        rc = read_range(r, p, offset, len, out, err);
+        rc = read_range(r, p, &span, err);
     return rc < 0 ? blame(r, ref, err) : KS_OK;
 }
 
@@ -373,19 +374,22 @@ int
 ks_pack_tail(struct ks_pack_reader *r, struct ks_pack_ref *ref,
              struct ks_buf *tail, size_t *start, struct ks_err *err)
 {
+    uint8_t end[4] = {0};
+    struct span span = {.len = sizeof(end), .out = end};
     struct open_pack *p = NULL;
-    uint8_t end[4];
     uint32_t len = 0;
     int rc = find_pack(r, ref, false, &p, err);
 
+    assert(rc != KS_OK || p != NULL);
     if (rc == KS_OK)
         memcpy(ref->commitment, p->ref.commitment, sizeof(ref->commitment));
     if (rc == KS_OK && p->plain < sizeof(end))
         rc = ks_fail(err, KS_E_CORRUPT, 0, "it is too small");
-    if (rc == KS_OK)
-        rc = read_range(r, p, (uint32_t)(p->plain - sizeof(end)), sizeof(end),
-                        end, err);
-    if (rc < 0)
+    if (rc == KS_OK) {
+        span.offset = (uint32_t)(p->plain - sizeof(end));
+        rc = read_range(r, p, &span, err);
+    }
+    if (rc != KS_OK)
         goto done;
     /* within the object, or memory could be asked for that it cannot fill */
     len = ks_get_u32le(end);
@@ -398,7 +402,8 @@ ks_pack_tail(struct ks_pack_reader *r, struct ks_pack_ref *ref,
     rc = ks_buf_reserve(tail, len, err);
     if (rc < 0)
         goto done;
-    rc = read_range(r, p, (uint32_t)*start, len, tail->data, err);
+    span = (struct span){(uint32_t)*start, len, tail->data};
+    rc = read_range(r, p, &span, err);
     if (rc == KS_OK)
         tail->len = len;
 done:

@@ -333,12 +333,16 @@ next_chunk(struct ks_stream *s, struct ks_err *err)
     /* Counted on before it is read: after a damaged or missing chunk the
      * next call goes on with the one behind it, as the header promises. */
     const struct stream_chunk *c = &s->chunks->chunks[s->next++];
+    uint8_t kind =
+        s->chunks == &s->reader->blobs ? KS_CHUNK_LIST : KS_CHUNK_RECORDS;
     struct ks_chunk chunk;
     uint8_t *bigger;
     int rc = ks_chunk_read(s->reader->chunks, c->id, &chunk, err);
 
     if (rc < 0)
         return rc;
+    if (chunk.entry.kind != kind)
+        return ks_fail(err, KS_E_CORRUPT, 0, "a chunk is of another kind");
     if (chunk.plain.len > s->cap) {
         /* Not realloc: that could leave a copy of the records behind. */
         bigger = malloc(chunk.plain.len);
@@ -469,7 +473,7 @@ static int
 find_pieces(struct blob_reader *b, const uint8_t *id, struct ks_err *err)
 {
     struct ks_place place;
-    struct ks_chunk chunk;
+    struct ks_chunk chunk = {.plain = {NULL, 0}};
     bool found = false;
     int rc = ks_index_find(b->r->index, id, &place, &found, err);
 

@@ -143,6 +143,7 @@ check_pack(struct reading *rd, const char *name, struct ks_err *err)
     rd->why = err;
     if (rc == KS_OK)
         rc = ks_pack_table(rd->tables, &rd->ref, check_entry, rd, err);
+    rd->why = NULL; /* it is the caller's, for this pack only */
     return rc;
 }
 

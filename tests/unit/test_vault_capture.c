@@ -150,7 +150,7 @@ every_night_is_read_back_and_costs_what_changed(void **unused)
     }
     /* New is what the one chunk that it is compared with does not have: where
      * two chunks have become one, half of its records seem new. */
-    assert_true(fresh <= 30 * 400);
+    assert_true(fresh <= 12000);
     assert_int_equal(ks_snapshots_read(f.vault, &all, &err), KS_OK);
     assert_int_equal(all.count, 31);
     assert_int_equal(all.damaged, 0);

@@ -178,7 +178,7 @@ static void
 expect_unharmed(struct vault_fixture *f, bool committed)
 {
     struct ks_snapshots all = {0};
-    struct ks_snapshot_info info;
+    struct ks_snapshot_info info = {.run = 0};
     size_t count;
 
     KIT_OK(ks_snapshots_read(f->vault, &all, KIT_ERR));

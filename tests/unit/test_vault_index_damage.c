@@ -233,8 +233,8 @@ a_tail_is_taken_only_if_it_is_exact(void **unused)
         {{1, 744, 1, 1, .fences_there = 1}, 65536, true},
         {{1, 745, 1, 1, .fences_there = 1}, 65536, false},
         {{1, 745, 1, 1, .fences_there = 2}, 131072, true},
-        {{1, 111600, 1, 1, .fences_there = 150}, 150 * 65536, true},
-        {{1, 111601, 1, 1, .fences_there = 151}, 151 * 65536, false},
+        {{1, 111600, 1, 1, .fences_there = 150}, 9830400, true},
+        {{1, 111601, 1, 1, .fences_there = 151}, 9895936, false},
         {{1, UINT64_MAX, 1, 1, .fences_there = 1}, 65536, false},
     };
     struct ks_buf tail;
@@ -285,7 +285,7 @@ an_impossible_entry_is_damage(void **unused)
 {
     static const struct {
         size_t at;
-        uint32_t value;
+        uint64_t value;
         size_t size;
         bool found;
     } cases[] = {{80, 2, 1, true},
