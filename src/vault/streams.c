@@ -61,6 +61,7 @@ struct stream {
     uint32_t builder;   /* or NONE */
     struct ks_buf refs; /* framed list records, not in the list yet */
     size_t refs_ready;  /* how many */
+    bool listed;        /* the list has a section of it */
     uint64_t chunks;
     uint8_t last_id[32]; /* of its newest chunk */
 };
@@ -403,6 +404,7 @@ emit_section(struct ks_streams *s, uint32_t stream, struct ks_err *err)
     if (stream >= BLOBS)
         s->refs_due -= st->refs_ready;
     st->refs_ready = 0;
+    st->listed = true;
     ks_buf_init(&head, 256);
     rc = ks_list_put_section(&head, st->section, name, err);
     if (rc == KS_OK)
@@ -418,7 +420,9 @@ emit_section(struct ks_streams *s, uint32_t stream, struct ks_err *err)
  * Keep the waiting references few, whatever the source's size. Those of the
  * stream with most go, so that sections are long and few. When that is due
  * depends on what was cut, not on how far the workers are, and they are waited
- * for: the same content must give the same list on any machine.
+ * for: the same content must give the same list on any machine. Streams that
+ * were named before it get a section first, so that a list names streams in
+ * the order in which the connector did.
  */
 static int
 relieve(struct ks_streams *s, struct ks_err *err)
@@ -434,7 +438,10 @@ relieve(struct ks_streams *s, struct ks_err *err)
     for (uint32_t i = FIRST_STREAM; i < s->count; i++)
         if (s->streams[i].refs_ready > s->streams[most].refs_ready)
             most = i;
-    return emit_section(s, most, err);
+    for (uint32_t i = FIRST_STREAM; rc == KS_OK && i < most; i++)
+        if (!s->streams[i].listed)
+            rc = emit_section(s, i, err);
+    return rc == KS_OK ? emit_section(s, most, err) : rc;
 }
 
 int
@@ -503,7 +510,8 @@ ks_streams_finish(struct ks_streams *s, uint8_t *root, uint8_t *level,
     if (rc == KS_OK)
         rc = ks_pipeline_drain(s->o.pipeline, err);
     for (uint32_t i = FIRST_STREAM; rc == KS_OK && i < s->count; i++)
-        rc = emit_section(s, i, err);
+        if (!s->streams[i].listed || s->streams[i].refs_ready > 0)
+            rc = emit_section(s, i, err);
     if (rc == KS_OK)
         rc = emit_section(s, BLOBS, err);
     /* Level by level, until one has a single chunk. A reference takes about

@@ -151,6 +151,8 @@ walk_chunk(void *user, const struct ks_chunk_ref *ref)
         return rc < 0 ? rc : KS_OK; /* missing: counted, and on */
     if (place.entry.plain != ref->plain)
         return ks_fail(w->err, KS_E_CORRUPT, 0, "a chunk has another length");
+    if (place.entry.kind != (w->in_blobs ? KS_CHUNK_LIST : KS_CHUNK_RECORDS))
+        return ks_fail(w->err, KS_E_CORRUPT, 0, "a chunk is of another kind");
     if (!w->in_blobs)
         return KS_OK;
     rc = ks_chunk_read_at(w->chunks, &place, &chunk, w->err);

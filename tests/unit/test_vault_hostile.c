@@ -222,6 +222,68 @@ answer_one(void *user, const uint8_t *id, uint64_t size)
     return 1;
 }
 
+/* A list that names a chunk of the list as one of a stream, and one of records
+ * as one of the blobs: whole, but not what belongs there. */
+static void
+a_chunk_of_another_kind_is_not_taken(void **unused)
+{
+    static const uint8_t row[] = "\x03"
+                                 "abc";
+    enum ks_chunk_kind kinds[] = {KS_CHUNK_LIST, KS_CHUNK_RECORDS};
+    struct ks_bytes plain[] = {{row, 4}, {row, 4}};
+    struct ks_chunk_ref ref = {.plain = 4, .records = 1};
+    struct ks_err err = KS_ERR_INIT;
+    struct ks_snapshot_reader *r = NULL;
+    struct ks_snapshot_info info;
+    struct ks_stream *stream = NULL;
+    struct vault_fixture f;
+    struct ks_bytes record;
+    struct ks_buf list;
+    struct ks_buf rows;
+    uint8_t ids[2][32];
+    int shown = 0;
+
+    (void)unused;
+    fixture_create(&f, NULL, workdir_path(&here, "state"));
+    fixture_commit(fixture_begin(&f), &info);
+    put_chunks(&f, kinds, plain, 2, ids);
+    ks_buf_init(&rows, 1000);
+    for (size_t i = 0; i < 2; i++) {
+        ks_buf_init(&list, 1000);
+        assert_int_equal(ks_list_put_section(&list, (enum ks_section)i,
+                                             i == 0 ? "s" : "", &err),
+                         KS_OK);
+        assert_int_equal(ks_buf_varint(&rows, list.len, &err), KS_OK);
+        assert_int_equal(ks_buf_append(&rows, list.data, list.len, &err),
+                         KS_OK);
+        ks_buf_reset(&list);
+        memcpy(ref.id, ids[i], 32);
+        assert_int_equal(ks_list_put_chunk(&list, &ref, &err), KS_OK);
+        assert_int_equal(ks_buf_varint(&rows, list.len, &err), KS_OK);
+        assert_int_equal(ks_buf_append(&rows, list.data, list.len, &err),
+                         KS_OK);
+        ks_buf_wipe(&list);
+    }
+    kinds[0] = KS_CHUNK_LIST;
+    plain[0] = ks_buf_bytes(&rows);
+    put_chunks(&f, kinds, plain, 1, ids);
+    memcpy(info.root, ids[0], 32);
+    info.root_level = 0;
+    assert_int_equal(ks_snapshot_reader_open(&r, f.vault, &info, &err), KS_OK);
+    assert_int_equal(ks_stream_open(&stream, r, "s", &err), KS_OK);
+    assert_int_equal(ks_stream_next(stream, &record, &err), KS_E_CORRUPT);
+    err = KS_ERR_INIT;
+    assert_int_equal(ks_stream_next(stream, &record, &err), KS_END);
+    assert_int_equal(ks_snapshot_blobs(r, answer_one, &shown, &err),
+                     KS_E_CORRUPT);
+    assert_int_equal(shown, 0);
+    ks_stream_close(stream);
+    ks_snapshot_reader_close(r);
+    ks_buf_wipe(&rows);
+    ks_snapshot_info_wipe(&info);
+    fixture_close(&f);
+}
+
 static void
 whoever_is_shown_blobs_can_end_the_walk(void **unused)
 {
@@ -251,6 +313,7 @@ main(void)
         IN_A_FOLDER(a_pack_of_no_bytes_is_no_reference),
         IN_A_FOLDER(a_section_name_with_a_nul_is_malformed),
         IN_A_FOLDER(pieces_that_are_too_short_end_a_blob),
+        IN_A_FOLDER(a_chunk_of_another_kind_is_not_taken),
         IN_A_FOLDER(whoever_is_shown_blobs_can_end_the_walk),
     };
 

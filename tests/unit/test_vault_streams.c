@@ -367,6 +367,30 @@ stream_numbers_run_out_with_a_word(void **unused)
     flow_close(&f);
 }
 
+/* Names of streams as the list has them for the first time. */
+static int
+note_order(void *user, enum ks_section kind, struct ks_bytes name)
+{
+    char *order = user;
+    char one[KS_STREAM_NAME_MAX + 2];
+
+    (void)snprintf(one, sizeof(one), "%.*s|", (int)name.len,
+                   (const char *)name.ptr);
+    if (kind == KS_SECTION_STREAM && strstr(order, one) == NULL)
+        (void)snprintf(order + strlen(order), sizeof(one), "%s", one);
+    return 0;
+}
+
+static void
+expect_order(struct flow *f, const char *want)
+{
+    char order[1000] = "";
+    struct ks_list_visitor v = {.section = note_order, .user = order};
+
+    KIT_OK(ks_list_walk(f->chunks, f->root, f->level, &v, KIT_ERR));
+    assert_string_equal(order, want);
+}
+
 /* So many chunks that references go into the list before the end: sections
  * come again, and the list has levels. */
 static void
@@ -381,6 +405,7 @@ a_long_list_is_written_as_it_grows(void **unused)
     assert_non_null(all);
     flow_open(&f, NULL, 0);
     flow_begin(&f);
+    (void)stream_of(&f, "0");
     for (size_t s = 0; s < 9; s++)
         numbers[s] = stream_of(&f, (const char[]){(char)('a' + s), '\0'});
     for (size_t i = 0; i < rounds; i++) {
@@ -392,6 +417,7 @@ a_long_list_is_written_as_it_grows(void **unused)
     flow_end(&f);
     assert_true(f.level >= 1);
     assert_int_equal(f.counts.records, rounds * 9);
+    expect_order(&f, "0|a|b|c|d|e|f|g|h|i|");
     for (size_t s = 0; s < 9; s++) {
         size_t n =
             flow_refs(&f, (const char[]){(char)('a' + s), '\0'}, all, rounds);
