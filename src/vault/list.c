@@ -162,9 +162,10 @@ struct walk {
     struct level levels[KS_LIST_LEVELS_MAX];
 };
 
-/* Stream names and ids of what people wrote: wiped before it is freed. */
-static void /* The analyzer loses count of the levels that are left at the end
-             * of a walk. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+/* Stream names and ids of what people wrote: wiped before it is freed. The
+ * analyzer loses count of the levels that are left at the end of a walk.
+ * NOLINTBEGIN(clang-analyzer-unix.Malloc) */
+static void
 leave(struct level *l)
 {
     if (l->data != NULL)
@@ -172,6 +173,7 @@ leave(struct level *l)
     free(l->data);
     l->data = NULL;
 }
+/* NOLINTEND(clang-analyzer-unix.Malloc) */
 
 /* Tell of a list chunk and begin reading it at its level. The chunk that was
  * there before has been read to its end. */

@@ -328,11 +328,12 @@ int
 ks_pack_read(struct ks_pack_reader *r, const struct ks_pack_ref *ref,
              uint32_t offset, uint32_t len, uint8_t *out, struct ks_err *err)
 {
-    struct span span = {.offset = offset, .len = len, .out = out};
+    struct span span = {.offset = offset, .len = len};
     struct open_pack *p = NULL;
     int rc = find_pack(r, ref, true, &p, err);
 
     assert(rc != KS_OK || p != NULL);
+    span.out = out;
     if (rc == KS_OK && (offset > p->plain || len > p->plain - offset))
         rc = ks_fail(err, KS_E_CORRUPT, 0, "a chunk lies outside it");
     if (rc == KS_OK && len > 0)

@@ -20,10 +20,10 @@ every_element_stays_as_the_array_grows(void **state)
         assert_non_null(more);
         array = more;
         assert_true(cap > n);
-        array[n] = n * 7919U;
+        array[n] = (uint64_t)n * 7919;
     }
     for (uint32_t n = 0; n < 1000; n++)
-        assert_int_equal(array[n], n * 7919U);
+        assert_int_equal(array[n], (uint64_t)n * 7919);
     free(array);
 }
 
