@@ -372,5 +372,6 @@ MAKERS = {
     "snapshot": make_snapshot,
 }
 
-print(f"# Made by make_engine.py {sys.argv[1]}: do not edit.")
-MAKERS[sys.argv[1]]()
+if __name__ == "__main__":
+    print(f"# Made by make_engine.py {sys.argv[1]}: do not edit.")
+    MAKERS[sys.argv[1]]()
