@@ -18,7 +18,7 @@ class Cost:
     """Of one run, or the best of several."""
     wall_s: float
     cpu_s: float        # user and system, of the command and its children
-    peak_kb: int        # the largest resident set of any of them
+    peak_bytes: int     # the largest resident set of any of them
     added_bytes: int = 0
 
     def best(self, other):
@@ -26,7 +26,7 @@ class Cost:
         worst."""
         return Cost(min(self.wall_s, other.wall_s),
                     min(self.cpu_s, other.cpu_s),
-                    max(self.peak_kb, other.peak_kb),
+                    max(self.peak_bytes, other.peak_bytes),
                     max(self.added_bytes, other.added_bytes))
 
 
@@ -75,7 +75,8 @@ def run(argv, env, cwd, grows=None):
     if child.returncode != 0:
         fail(f"exit {child.returncode}: {' '.join(map(str, argv))}\n"
              f"{said.decode(errors='replace')}")
-    peak_kb = int(note.read_text().split()[-1])
+    peak_bytes = int(note.read_text().split()[-1]) * 1024
     note.unlink()
     added = folder_bytes(grows) - before if grows else 0
-    return Cost(wall_s, usage.ru_utime + usage.ru_stime, peak_kb, added), said
+    cpu_s = usage.ru_utime + usage.ru_stime
+    return Cost(wall_s, cpu_s, peak_bytes, added), said

@@ -73,7 +73,7 @@ def print_steps(steps, adding, base="keepsay"):
         for name, cost in costs.items():
             added = mb(cost.added_bytes) if step in adding else ""
             line = (f"  {name:20}{cost.wall_s:9.2f}{cost.cpu_s:9.2f}"
-                    f"{cost.peak_kb / 1000:9.1f}{added:>11}")
+                    f"{cost.peak_bytes / 1e6:9.1f}{added:>11}")
             if name != base:
                 line += (f"   {times(cost.wall_s, one.wall_s):>7}"
                          f"{times(cost.cpu_s, one.cpu_s):>7}"

@@ -182,7 +182,7 @@ def judge(o, steps, kdf):
     report.aim("deriving a version 1 key", kdf["derive_cpu_s"], DERIVE_CPU_S,
                "CPU s")
     report.aim("most memory of a command", max(
-        costs["keepsay"].peak_kb for costs in steps.values()) / 1000,
+        costs["keepsay"].peak_bytes for costs in steps.values()) / 1e6,
         PEAK_MB, "MB")
     print()
 
@@ -224,7 +224,7 @@ def nights(o):
             new = program.answer(said)["new_records"]
             rows.append({"night": night, "cost": cost, "new_records": new})
             print(f"{night:5}{cost.added_bytes / 1e6:10.3f}{cost.cpu_s:8.2f}"
-                  f"{cost.wall_s:8.2f}{cost.peak_kb / 1000:9.1f}{new:13}",
+                  f"{cost.wall_s:8.2f}{cost.peak_bytes / 1e6:9.1f}{new:13}",
                   flush=True)
             if night == o.nights:
                 restore(program, file)
@@ -280,12 +280,12 @@ def memory(o):
                           else f"{name:>20}" for name in costs))
                 taken[f"v{version}, {case}"] = costs
                 print(f"v{version}, {case:21}" + "".join(
-                    f"{cost.peak_kb / 1000:{9 if len(name) < 9 else 20}.1f}"
+                    f"{cost.peak_bytes / 1e6:{9 if len(name) < 9 else 20}.1f}"
                     for name, cost in costs.items()), flush=True)
     print()
     report.aim("most memory of a command", max(
-        cost.peak_kb for costs in taken.values()
-        for cost in costs.values()) / 1000, PEAK_MB, "MB")
+        cost.peak_bytes for costs in taken.values()
+        for cost in costs.values()) / 1e6, PEAK_MB, "MB")
     report.save(o.build / "bench-memory.json", data | {"cases": taken})
 
 
@@ -325,7 +325,7 @@ def kdf(o):
           f"{derived['sha512_cpu_s']:.4f} CPU s")
     for kind, cost in opened.items():
         print(f"  keepsay list, by {kind + ':':25}{cost.cpu_s:.4f} CPU s, "
-              f"{cost.peak_kb / 1000:.1f} MB")
+              f"{cost.peak_bytes / 1e6:.1f} MB")
     print()
     report.aim("deriving a version 1 key", derived["derive_cpu_s"],
                DERIVE_CPU_S, "CPU s")
