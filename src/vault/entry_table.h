@@ -13,7 +13,7 @@
  *
  * Floor 2. Each place is an entry and the number of its pack, and has a number
  * itself, 0 <= i < count, in the order of adding. A chunk may have several.
- * 60 bytes a place, and 6 to 12 of the map. Life: init -> add* -> wipe; the
+ * 64 bytes a place, and 4 to 8 of the map. Life: init -> add* -> wipe; the
  * struct must not be moved between.
  */
 struct ks_entry_table {

@@ -13,7 +13,6 @@
 #include "check.h"
 #include "fault.h"
 #include "vault/capture.h"
-#include "vault/names.h"
 #include "vault/reading.h"
 #include "vault/snapshot_reader.h"
 #include "vault_fixture.h"
@@ -25,7 +24,6 @@
 #define BLOB_SIZE ((size_t)1048576 + 4000)
 #define NIGHTS    15 /* and the one that is swept: a fold is due */
 #define CALLS_MAX 3000
-#define FOLDERS   3
 
 /* Under a sanitizer, which makes each capture slow, every third call: leaks
  * on the way out are alike. */
@@ -40,6 +38,7 @@
 #define STEP 1
 #endif
 
+static const uint8_t raw_key[32] = {7, 7, 7}; /* the fixture's */
 static struct workdir here;
 static uint8_t blob[BLOB_SIZE];
 
@@ -140,63 +139,38 @@ expect_night(struct vault_fixture *f, const struct ks_snapshot_info *info,
     ks_snapshot_reader_close(r);
 }
 
-/* The vault of all nights but one, what lies in it, and its client state. */
-struct base {
-    struct vault_fixture f;
-    struct ks_names names[FOLDERS];
-    struct ks_buf state;
-};
-
-static const char *const folders[FOLDERS] = {KS_DIR_PACKS, KS_DIR_SNAPSHOTS,
-                                             KS_DIR_INDEX};
-
+/* The vault of all nights but one, and its client state, in `from`. */
 static void
-make_base(struct base *b)
+make_base(void)
 {
-    memset(b, 0, sizeof(*b));
-    fixture_create(&b->f, workdir_path(&here, "vault"),
-                   workdir_path(&here, "state"));
+    struct vault_fixture f;
+
+    KIT_OK(ks_make_dirs(workdir_path(&here, "base"), KIT_ERR));
+    fixture_create(&f, workdir_path(&here, "base/vault"),
+                   workdir_path(&here, "base/state"));
     for (unsigned night = 0; night < NIGHTS; night++) {
         struct ks_snapshot_info info;
 
-        KIT_OK(capture(&b->f, night, &info, KIT_ERR));
+        KIT_OK(capture(&f, night, &info, KIT_ERR));
         ks_snapshot_info_wipe(&info);
     }
-    for (size_t i = 0; i < FOLDERS; i++)
-        KIT_OK(ks_names_list(&b->names[i], b->f.store, folders[i], KIT_ERR));
-    ks_buf_init(&b->state, KS_OBJECT_MAX);
-    KIT_OK(ks_file_read(workdir_path(&here, "state/writer"), KS_OBJECT_MAX,
-                        &b->state, KIT_ERR));
+    fixture_close(&f);
 }
 
+/* A fresh copy of it, opened. */
 static void
-free_base(struct base *b)
+open_copy(struct vault_fixture *f)
 {
-    for (size_t i = 0; i < FOLDERS; i++)
-        ks_names_free(&b->names[i]);
-    ks_buf_wipe(&b->state);
-    fixture_close(&b->f);
-}
+    char command[1024];
 
-/* Take away what came since, as if it had not been. */
-static void
-restore_base(struct base *b)
-{
-    for (size_t i = 0; i < FOLDERS; i++) {
-        struct ks_names now = {NULL, 0};
-
-        KIT_OK(ks_names_list(&now, b->f.store, folders[i], KIT_ERR));
-        for (size_t k = 0; k < now.count; k++) {
-            char name[KS_NAME_MAX + 1];
-
-            if (ks_names_find(&b->names[i], now.list[k].text) != NULL)
-                continue;
-            ks_names_join(name, folders[i], now.list[k].text);
-            kit_remove(b->f.store, name);
-        }
-        ks_names_free(&now);
-    }
-    workdir_write(&here, "state/writer", b->state.data, b->state.len);
+    (void)snprintf(command, sizeof(command),
+                   "cd '%s' && rm -rf copy && cp -R base copy", here.path);
+    assert_int_equal(system(command), 0);
+    memset(f, 0, sizeof(*f));
+    f->key = kit_secret(raw_key, sizeof(raw_key));
+    fixture_reopen(f, workdir_path(&here, "copy/vault"));
+    (void)snprintf(f->state, sizeof(f->state), "%s",
+                   workdir_path(&here, "copy/state"));
 }
 
 /* What must hold after a capture that failed or not. */
@@ -230,19 +204,21 @@ expect_unharmed(struct vault_fixture *f, bool committed)
 static long
 sweep(void (*arm)(long n), bool (*code_ok)(int code))
 {
-    struct base b;
     bool fired = true;
     long n = 0;
 
-    make_base(&b);
+    make_base();
     for (; fired && n < CALLS_MAX; n += STEP) {
         struct ks_snapshot_info info = {.run = 0};
         struct ks_err err = KS_ERR_INIT;
-        size_t fds = fault_open_fds();
+        struct vault_fixture f;
+        size_t fds;
         int rc;
 
+        open_copy(&f);
+        fds = fault_open_fds();
         arm(n);
-        rc = capture(&b.f, NIGHTS, &info, &err);
+        rc = capture(&f, NIGHTS, &info, &err);
         fired = fault_disarm();
         if (rc == KS_OK)
             ks_snapshot_info_wipe(&info);
@@ -250,11 +226,10 @@ sweep(void (*arm)(long n), bool (*code_ok)(int code))
             fail_msg("call %ld: %d \"%s\"", n, rc, err.msg);
         assert_int_equal(fault_open_fds(), fds);
         assert_true(fired || rc == KS_OK);
-        expect_unharmed(&b.f, rc == KS_OK);
-        restore_base(&b);
+        expect_unharmed(&f, rc == KS_OK);
+        fixture_close(&f);
     }
     assert_false(fired);
-    free_base(&b);
     return n;
 }
 
